@@ -1,0 +1,35 @@
+"""Networks, weights and runtimes."""
+
+from lfr.models.export import FORMATS, Export, export_models, onnx_bytes
+from lfr.models.runtimes import Network
+from lfr.models.versions import (
+    ALIGNMENT_TEMPLATE,
+    CROP_SIDE,
+    DEFAULT_VERSION,
+    VERSIONS,
+    Model,
+    ModelVersion,
+    load_model,
+)
+from lfr.models.weights import SFACE, YUNET, WeightFile, weights_folder
+from lfr.models.yunet import STRIDES
+
+__all__ = [
+    "ALIGNMENT_TEMPLATE",
+    "CROP_SIDE",
+    "DEFAULT_VERSION",
+    "FORMATS",
+    "SFACE",
+    "STRIDES",
+    "VERSIONS",
+    "YUNET",
+    "Export",
+    "Model",
+    "ModelVersion",
+    "Network",
+    "WeightFile",
+    "export_models",
+    "load_model",
+    "onnx_bytes",
+    "weights_folder",
+]

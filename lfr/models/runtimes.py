@@ -1,0 +1,191 @@
+"""Runtimes behind one protocol: torch, OpenVINO and ONNX Runtime.
+
+A runtime is chosen by name and never replaced by another in silence: what is
+asked for and cannot be had raises `RuntimeUnavailableError`. Heavy packages
+are imported when a runtime is built, so that one can be used without the
+others installed.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from lfr.errors import RuntimeUnavailableError
+from lfr.models.network import ImageNetwork
+from lfr.types import FloatArray, Pixels
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+__all__ = ["Network", "OnnxNetwork", "OpenVinoNetwork", "TorchNetwork", "import_openvino", "openvino_graph"]
+
+
+class Network(Protocol):
+    """A network on a runtime.
+
+    Takes (n, height, width, 3) BGR ``uint8`` of any n, and returns the
+    network's outputs, each an array whose first axis is n.
+    """
+
+    def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
+        """Run the network once over the batch."""
+        ...
+
+
+class TorchNetwork:
+    """The reference runtime.
+
+    Parameters
+    ----------
+    module
+        The network, in evaluation mode.
+    precision
+        ``f32``, or ``bf16`` for autocast with float32 accumulation.
+    device
+        ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        CUDA is asked for where torch finds none.
+    """
+
+    def __init__(self, module: ImageNetwork, *, precision: str = "f32", device: str = "cpu") -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise RuntimeUnavailableError(
+                "CUDA was asked for and torch finds no CUDA device; choose a CPU version such as openvino-f32"
+            )
+        self._module = module.to(device)
+        self._device, self._rgb, self._bf16 = device, module.rgb, precision == "bf16"
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
+        """Run the network once over the batch."""
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(0, 3, 1, 2)
+        x = (x.flip(1) if self._rgb else x).float()
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._bf16):
+            y = self._module(x)
+        return tuple(t.float().cpu().numpy() for t in ((y,) if isinstance(y, torch.Tensor) else y))
+
+
+class OpenVinoNetwork:
+    """The default runtime on CPU. Colour order and number format are part of the compiled graph.
+
+    Parameters
+    ----------
+    module
+        The network, in evaluation mode; it is converted, not kept.
+    precision
+        As for `TorchNetwork`; bf16 needs a processor that has it.
+    threads
+        Number of threads; None leaves the choice to OpenVINO.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        The processor lacks bf16, or OpenVINO compiled for another precision than asked for.
+    """
+
+    def __init__(self, module: ImageNetwork, *, precision: str = "f32", threads: int | None = None) -> None:
+        ov = import_openvino()
+        core = ov.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise RuntimeUnavailableError(
+                "OpenVINO bf16 needs a processor with AVX512_BF16 or AMX, and this one has neither; use openvino-f32"
+            )
+        settings = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "EXECUTION_MODE_HINT": "PERFORMANCE",
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": "1",
+        }
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
+        self._compiled = core.compile_model(self._graph(module), "CPU", settings)
+        compiled_for = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        if compiled_for != precision:
+            raise RuntimeUnavailableError(f"OpenVINO was asked for {precision} and compiled for {compiled_for}")
+        self._request = self._compiled.create_infer_request()
+        self._outputs = len(self._compiled.outputs)
+
+    @staticmethod
+    def _graph(module: ImageNetwork) -> ov.Model:
+        ov = import_openvino()
+        graph = openvino_graph(module)
+        prepost = ov.preprocess.PrePostProcessor(graph)
+        picture = prepost.input(0)
+        picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+        picture.model().set_layout(ov.Layout("NCHW"))
+        steps = picture.preprocess().convert_element_type(ov.Type.f32)
+        if module.rgb:
+            steps.reverse_channels()
+        return prepost.build()
+
+    def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
+        """Run the network once over the batch."""
+        self._request.infer([np.ascontiguousarray(pixels)], share_inputs=True)
+        return tuple(np.array(self._request.get_output_tensor(i).data) for i in range(self._outputs))
+
+
+class OnnxNetwork:
+    """ONNX Runtime on CPU, for an ONNX graph with NCHW float input (an extra).
+
+    Parameters
+    ----------
+    graph
+        Serialised ONNX model.
+    rgb
+        Whether the graph takes RGB; pixels arrive as BGR.
+    threads
+        As for `OpenVinoNetwork`.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        The package onnxruntime is not installed.
+    """
+
+    def __init__(self, graph: bytes, *, rgb: bool, threads: int | None = None) -> None:
+        try:
+            import onnxruntime  # noqa: PLC0415 - an extra, loaded only when chosen
+        except ImportError as error:
+            raise RuntimeUnavailableError("ONNX Runtime is not installed: pip install 'lfr[onnxruntime]'") from error
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+        self._rgb = rgb
+
+    def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
+        """Run the network once over the batch."""
+        channels = pixels[..., ::-1] if self._rgb else pixels
+        x = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), dtype=np.float32)
+        outputs: Sequence[FloatArray] = self._session.run(None, {self._input: x})
+        return tuple(outputs)
+
+
+def openvino_graph(module: ImageNetwork) -> ov.Model:
+    """Convert a network to an OpenVINO graph in float32 with free batch and picture size."""
+    ov = import_openvino()
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's tracer is deprecated and what OpenVINO reads
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+            module, torch.zeros(1, 3, *module.example_hw), check_trace=False
+        )
+        return ov.convert_model(traced)
+
+
+def import_openvino() -> ov:
+    """Import OpenVINO with its telemetry cut off: the package it would report through cannot be imported."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # how Python blocks an import
+    import openvino  # noqa: PLC0415 - only after the line above
+
+    return openvino

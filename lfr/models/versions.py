@@ -1,0 +1,158 @@
+"""Model versions: one pair of networks, one runtime, one precision, one digest.
+
+A version is chosen by name. Its digest covers weights, network structure,
+pre-processing, runtime, precision and device, so that templates or a
+calibration made with one version are never used with another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lfr.errors import RuntimeUnavailableError
+from lfr.models.export import onnx_bytes
+from lfr.models.network import ImageNetwork
+from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, TorchNetwork
+from lfr.models.weights import load_sface, load_yunet, weights_folder
+
+__all__ = ["ALIGNMENT_TEMPLATE", "CROP_SIDE", "DEFAULT_VERSION", "VERSIONS", "Model", "ModelVersion", "load_model"]
+
+CROP_SIDE = 112
+ALIGNMENT_TEMPLATE = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+"""Where the five landmarks land in a 112x112 crop, in pixels: the template of
+Deng et al., "ArcFace", CVPR 2019, used by SFace and most embedders since."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """What to run the default networks on.
+
+    Attributes
+    ----------
+    name
+        How the version is asked for.
+    runtime
+        ``torch``, ``openvino`` or ``onnxruntime``.
+    precision
+        ``f32`` or ``bf16``.
+    device
+        ``cpu`` or ``cuda``.
+    """
+
+    name: str
+    runtime: str
+    precision: str
+    device: str = "cpu"
+
+
+DEFAULT_VERSION = "openvino-f32"
+VERSIONS = {
+    version.name: version
+    for version in (
+        ModelVersion("openvino-f32", "openvino", "f32"),
+        ModelVersion("openvino-bf16", "openvino", "bf16"),
+        ModelVersion("torch-f32", "torch", "f32"),
+        ModelVersion("torch-bf16", "torch", "bf16"),
+        ModelVersion("torch-cuda-f32", "torch", "f32", "cuda"),
+        ModelVersion("torch-cuda-bf16", "torch", "bf16", "cuda"),
+        ModelVersion("onnxruntime-f32", "onnxruntime", "f32"),
+    )
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded version: detector and embedder on their runtime.
+
+    Attributes
+    ----------
+    version
+        Which version this is.
+    digest
+        SHA-256 over everything that changes a template, as hexadecimal.
+    detector, embedder
+        The two networks.
+    embedding_size
+        Numbers in a template.
+    """
+
+    version: ModelVersion
+    digest: str
+    detector: Network
+    embedder: Network
+    embedding_size: int = 128
+
+
+def load_model(name: str = DEFAULT_VERSION, *, threads: int | None = None, weights: Path | None = None) -> Model:
+    """Load a version.
+
+    Parameters
+    ----------
+    name
+        One of `VERSIONS`.
+    threads
+        Threads for the networks on CPU; None leaves the choice to the runtime.
+    weights
+        Folder of the weight pack; None takes the installed one.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        No such version, or its runtime, device or precision is not here.
+    WeightsError
+        A weight file is missing or is not the pinned one.
+    """
+    if name not in VERSIONS:
+        raise RuntimeUnavailableError(f"no model version {name!r}; there are {', '.join(VERSIONS)}")
+    version = VERSIONS[name]
+    folder = weights or weights_folder()
+    detector, embedder = load_yunet(folder), load_sface(folder)
+    digest = _digest(version, detector=detector, embedder=embedder)
+    return Model(
+        version,
+        digest,
+        _network(version, detector, threads=threads),
+        _network(version, embedder, threads=threads),
+    )
+
+
+def _network(version: ModelVersion, module: ImageNetwork, *, threads: int | None) -> Network:
+    if version.runtime == "openvino":
+        return OpenVinoNetwork(module, precision=version.precision, threads=threads)
+    if version.runtime == "onnxruntime":
+        return OnnxNetwork(onnx_bytes(module), rgb=module.rgb, threads=threads)
+    return TorchNetwork(module, precision=version.precision, device=version.device)
+
+
+def _digest(version: ModelVersion, *, detector: ImageNetwork, embedder: ImageNetwork) -> str:
+    content: dict[str, Any] = {
+        "detector": {**_network_facts(detector), "input": "BGR 0..255, sides multiples of 32"},
+        "embedder": {
+            **_network_facts(embedder),
+            "input": f"RGB 0..255, {CROP_SIDE}x{CROP_SIDE}",
+            "alignment": {"transform": "similarity, least squares", "template": ALIGNMENT_TEMPLATE},
+            "output": "L2-normalised",
+        },
+        "runtime": version.runtime,
+        "precision": version.precision,
+        "device": version.device,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _network_facts(module: ImageNetwork) -> dict[str, str]:
+    tensors = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        tensors.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        tensors.update(tensor.numpy().tobytes())
+    return {"structure": hashlib.sha256(repr(module).encode()).hexdigest(), "weights": tensors.hexdigest()}

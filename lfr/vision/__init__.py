@@ -1,0 +1,27 @@
+"""From pixels to templates: detect, align, assess, embed."""
+
+from lfr.vision.align import align
+from lfr.vision.detect import Detector
+from lfr.vision.embed import Embedder
+from lfr.vision.quality import (
+    ENROLMENT_POLICY,
+    MEASURES,
+    SEARCH_POLICY,
+    Quality,
+    QualityPolicy,
+    assess,
+    single_face_present,
+)
+
+__all__ = [
+    "ENROLMENT_POLICY",
+    "MEASURES",
+    "SEARCH_POLICY",
+    "Detector",
+    "Embedder",
+    "Quality",
+    "QualityPolicy",
+    "align",
+    "assess",
+    "single_face_present",
+]
