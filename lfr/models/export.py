@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
+import logging
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def export_models(folder: Path, *, to: str, weights: Path | None = None) -> list
     if to not in FORMATS:
         raise InputError(f"cannot export to {to!r}; there are {', '.join(FORMATS)}")
     source = weights or weights_folder()
-    exports = []
+    exports, contents = [], []
     for name, module in ((YUNET.name, load_yunet(source)), (SFACE.name, load_sface(source))):
         example = _example(module)
         with torch.inference_mode():
@@ -81,11 +82,14 @@ def export_models(folder: Path, *, to: str, weights: Path | None = None) -> list
         reference = [t.numpy() for t in ((y,) if isinstance(y, torch.Tensor) else y)]
         path = folder / f"{name}.{'onnx' if to == 'onnx' else 'xml'}"
         content, got = _to_onnx(module, example) if to == "onnx" else _to_openvino(module, example)
-        worst = max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in zip(reference, got, strict=True))
+        # NumPy's maximum, because Python's may drop a NaN.
+        worst = float(np.max([np.abs(a - b).max() / np.abs(a).max() for a, b in zip(reference, got, strict=True)]))
         if not worst <= TOLERANCE:
             raise ModelError(f"{name}: the {to} export differs from the reference by {worst:.2g}; nothing was written")
-        _write(path, content)
+        contents.append(content)
         exports.append(Export(name, path, worst))
+    for export, content in zip(exports, contents, strict=True):
+        _write(export.path, content)
     return exports
 
 
@@ -104,8 +108,7 @@ def onnx_bytes(module: ImageNetwork) -> bytes:
     dimensions: dict[int, Any] = {0: torch.export.Dim("n")}
     if module.size_step is not None:
         dimensions |= {2: module.size_step * torch.export.Dim("h"), 3: module.size_step * torch.export.Dim("w")}
-    with warnings.catch_warnings(), io.BytesIO() as buffer:
-        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+    with _quiet_exporter(), io.BytesIO() as buffer:
         program = torch.onnx.export(
             module,
             (_example(module),),
@@ -118,6 +121,20 @@ def onnx_bytes(module: ImageNetwork) -> bytes:
         assert program is not None
         onnx.save(program.model_proto, buffer)
         return buffer.getvalue()
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hold back what torch's exporter warns and logs about its own internals."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _example(module: ImageNetwork) -> torch.Tensor:
@@ -153,7 +170,10 @@ def _write(path: Path, content: Mapping[str, bytes]) -> None:
         for suffix, data in content.items():
             target = path.with_suffix(suffix) if suffix else path
             partial = target.with_name(f".{target.name}.partial")
-            partial.write_bytes(data)
-            os.replace(partial, target)  # noqa: PTH105 - the atomic one
+            try:
+                partial.write_bytes(data)
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot write: {error.strerror}") from error

@@ -67,7 +67,8 @@ class TorchNetwork:
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
         """Run the network once over the batch."""
-        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(0, 3, 1, 2)
+        # torch takes no read-only array, which pixels from shared memory are
+        x = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).to(self._device).permute(0, 3, 1, 2)
         x = (x.flip(1) if self._rgb else x).float()
         with torch.autocast(self._device, torch.bfloat16, enabled=self._bf16):
             y = self._module(x)

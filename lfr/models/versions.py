@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lfr.errors import RuntimeUnavailableError
 from lfr.models.export import onnx_bytes
 from lfr.models.network import ImageNetwork
@@ -102,6 +104,7 @@ def load_model(name: str = DEFAULT_VERSION, *, threads: int | None = None, weigh
         One of `VERSIONS`.
     threads
         Threads for the networks on CPU; None leaves the choice to the runtime.
+        Torch has one number for the whole process, which this sets.
     weights
         Folder of the weight pack; None takes the installed one.
 
@@ -131,6 +134,8 @@ def _network(version: ModelVersion, module: ImageNetwork, *, threads: int | None
         return OpenVinoNetwork(module, precision=version.precision, threads=threads)
     if version.runtime == "onnxruntime":
         return OnnxNetwork(onnx_bytes(module), rgb=module.rgb, threads=threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     return TorchNetwork(module, precision=version.precision, device=version.device)
 
 

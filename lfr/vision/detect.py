@@ -15,6 +15,7 @@ NATIVE_FACE_PX = 20
 """Face height in pixels of the network's input from which detection is reliable; see the model's card."""
 
 _STEP = STRIDES[-1]
+_BLOCK = 512  # boxes compared with each other at once, so that memory is bounded whatever the score threshold
 
 
 class Detector:
@@ -55,12 +56,16 @@ class Detector:
         """Return the faces of a (height, width, 3) BGR picture, highest score first."""
         height, width = pixels.shape[:2]
         scale = self._scale(max(height, width))
-        canvas = self._on_canvas(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
-        score, xyxy, landmarks = _decode(self._network(canvas), canvas.shape[1:3], threshold=self._score_threshold)
-        canvas[:] = 0
+        size_wh = max(1, round(width * scale)), max(1, round(height * scale))
+        canvas = self._on_canvas(pixels, size_wh)
+        try:
+            score, xyxy, landmarks = _decode(self._network(canvas), canvas.shape[1:3], threshold=self._score_threshold)
+        finally:
+            canvas[:] = 0
         kept = _suppress(score, xyxy, max_iou=self._nms_iou)
-        back = np.float32(1.0 / scale)
-        return Faces(xyxy[kept] * back, landmarks[kept] * back, score[kept])
+        # Sides are whole pixels, so the two axes are not shrunk by quite the same factor.
+        back = np.array([width / size_wh[0], height / size_wh[1]], np.float32)
+        return Faces(xyxy[kept] * np.tile(back, 2), landmarks[kept] * back, score[kept])
 
     def _scale(self, longer_side: int) -> float:
         scale = 1.0
@@ -111,10 +116,14 @@ def _decode(
 def _suppress(score: FloatArray, xyxy: FloatArray, *, max_iou: float) -> IntArray:
     """Return the rows that greedy non-maximum suppression keeps, highest score first."""
     order = np.argsort(-score, kind="stable")
-    overlapping = iou_matrix(xyxy[order], xyxy[order]) > max_iou
-    alive = np.ones(len(order), np.bool_)
-    for i in range(len(order)):
-        if alive[i]:
-            alive[i + 1 :] &= ~overlapping[i, i + 1 :]
-    kept: IntArray = order[alive]
+    kept = order[:0]
+    for start in range(0, len(order), _BLOCK):
+        block = order[start : start + _BLOCK]
+        block = block[~(iou_matrix(xyxy[block], xyxy[kept]) > max_iou).any(axis=1)]
+        overlapping = iou_matrix(xyxy[block], xyxy[block]) > max_iou
+        alive = np.ones(len(block), np.bool_)
+        for i in range(len(block)):
+            if alive[i]:
+                alive[i + 1 :] &= ~overlapping[i, i + 1 :]
+        kept = np.concatenate([kept, block[alive]])
     return kept

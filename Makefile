@@ -1,0 +1,39 @@
+# The whole developer interface: make demo, make install, make check, make test, make test-long.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo install check test test-long clean
+.DEFAULT_GOAL := demo
+
+# What a user gets: the package and what it needs.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# What a developer gets: every extra, and what tests and checks need.
+$(VENV)/.developed: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/lfr demo
+
+install: $(VENV)/.developed
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install
+	$(BIN)/pytest --durations=20
+
+test-long: install
+	$(BIN)/pytest --durations=20 -m 'long and not gpu' --timeout 3600
+
+clean:
+	rm -rf $(VENV) lfr-demo

@@ -1,0 +1,57 @@
+"""The command tree and its one way out: 0 yes, 1 no, 2 bad usage or bad input."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lfr import __version__
+from lfr.cli import bench, demo, evaluate, images, models, rehearse
+from lfr.cli.console import err
+from lfr.errors import LfrError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lfr",
+    help="Live facial recognition under control: models, evaluation, rehearsal.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Live facial recognition under control: models, evaluation, rehearsal."""
+
+
+app.command()(demo.demo)
+app.command()(images.detect)
+app.command()(images.compare)
+app.command()(rehearse.rehearse)
+app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(bench.app, name="bench")
+
+
+def main() -> None:
+    """Run the command line; errors of the error tree become one line and exit code 2."""
+    try:
+        app()
+    except LfrError as error:
+        err.print(f"lfr: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)

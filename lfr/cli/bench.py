@@ -1,0 +1,237 @@
+"""``lfr bench``: speed against what others would use, with the parity it was checked with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out, track
+
+if TYPE_CHECKING:
+    from lfr.settings import Settings
+    from lfr.types import Frame
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Measure speed against other software, side by side.", no_args_is_help=True)
+
+LFW_IMAGES = 200
+SCENE_SECONDS = 40.0
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="VERSION",
+        help="Model version; `lfr models list` shows them.  [default: openvino-bf16 where the processor has it, "
+        "else openvino-f32]",
+    ),
+]
+RepeatsOption = Annotated[int, typer.Option("--repeats", min=1, max=1000, help="Turns of each side; medians count.")]
+
+
+@app.command()
+def embed(
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            metavar="FOLDER",
+            help="Pictures of faces, also in sub-folders.  [default: 200 LFW images if LFR_EVAL_DATA is set, "
+            "else the demo faces]",
+        ),
+    ] = None,
+    repeats: RepeatsOption = 5,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Templates a second at batch 1, 8 and 32, against OpenCV's FaceRecognizerSF.
+
+    OpenCV gets the same network in float32, the same crops and as many
+    threads (default: all cores). Parity is the cosine of our templates to
+    those of the float32 torch reference.
+    """
+    from lfr.evaluation.benchmarks import BATCHES, bench_embed, opencv_recogniser, read_crops, sface_onnx
+    from lfr.models import load_model
+
+    settings, version, threads = _setting(model, threads)
+    paths, data = _pictures(images, settings)
+    with err.status("loading the model, its reference, and OpenCV's copy of it"):
+        peer = opencv_recogniser(sface_onnx(settings.weights))
+        loaded, reference = (
+            load_model(name, threads=threads, weights=settings.weights) for name in (version, "torch-f32")
+        )
+    crops = read_crops(paths, loaded, progress=partial(track, description="reading faces", total=len(paths)))
+    progress = partial(track, description="embedding", total=len(BATCHES))
+    rows = bench_embed(
+        loaded, crops, peer=peer, reference=reference, threads=threads, repeats=repeats, progress=progress
+    )
+    _emit([row | {"data": data} for row in rows], as_json=json)
+
+
+@app.command()
+def detect(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="FILE",
+            help="A recorded video, a picture or a folder of pictures; brought to 1280x736.  [default: the street "
+            "crowd if LFR_EVAL_DATA is set, else a simulated scene]",
+        ),
+    ] = None,
+    repeats: RepeatsOption = 5,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Frames a second at 1280x736, against OpenCV's FaceDetectorYN.
+
+    OpenCV gets the same network in float32, the same frames and as many
+    threads (default: all cores). Parity is the share of the boxes OpenCV
+    scores 0.7 and over that ours overlap with an IoU of at least 0.9.
+    """
+    from lfr.evaluation.benchmarks import bench_detect, opencv_detector, read_frames, yunet_onnx
+    from lfr.models import load_model
+
+    settings, version, threads = _setting(model, threads)
+    frames, data = _frames(source, settings)
+    with err.status("loading the model and OpenCV's copy of it"):
+        peer = opencv_detector(yunet_onnx(settings.weights))
+        loaded = load_model(version, threads=threads, weights=settings.weights)
+    pictures = read_frames(track(frames, "reading frames"))
+    progress = partial(track, description="detecting", total=repeats)
+    rows = bench_detect(loaded, pictures, peer=peer, threads=threads, repeats=repeats, progress=progress)
+    _emit([row | {"data": data} for row in rows], as_json=json)
+
+
+@app.command()
+def match(
+    references: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--references",
+            metavar="N",
+            min=1,
+            max=10_000_000,
+            help="Size of the watchlist; more than once for several.  [default: 1000, 17000, 100000, 1000000]",
+        ),
+    ] = None,
+    repeats: RepeatsOption = 5,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Probes a second for the best five references, 1, 8 and 64 at once, against faiss.IndexFlatIP.
+
+    Both search exactly, on the same random templates of 128 numbers, with as
+    many threads (default: all cores), so no model takes part. Parity is the
+    share of candidates that are the same, or tie at float32's precision.
+    """
+    from lfr.evaluation.benchmarks import REFERENCES, bench_match
+
+    _, _, threads = _setting(None, threads)
+    sizes = references or list(REFERENCES)
+    progress = partial(track, description="matching", total=len(sizes))
+    rows = bench_match(threads=threads, references=sizes, repeats=repeats, progress=progress)
+    _emit(rows, as_json=json)
+
+
+def _setting(model: str | None, threads: int | None) -> tuple[Settings, str, int]:
+    """Return the environment's settings, the model version and the number of threads to measure with."""
+    from lfr.evaluation.benchmarks import core_count, fastest_version
+    from lfr.settings import read_settings
+
+    settings = read_settings()
+    # What the environment names is meant; its default is for other commands.
+    named = settings.model if "model" in settings.model_fields_set else None
+    return settings, model or named or fastest_version(), threads or settings.threads or core_count()
+
+
+def _pictures(folder: Path | None, settings: Settings) -> tuple[list[Path], str]:
+    """Return the pictures to take faces from, and what to call them."""
+    from lfr.errors import InputError
+    from lfr.sources import IMAGE_SUFFIXES, demo_portraits
+
+    if folder is None and settings.eval_data is None:
+        return [portrait.path for portrait in demo_portraits()], "demo faces"
+    below = folder or Path(settings.eval_data or "", "lfw", "images")
+    found = sorted(path for path in below.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise InputError(f"{below}: no folder with pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    if folder is not None:
+        return found, "pictures given"
+    chosen = [found[i * len(found) // LFW_IMAGES] for i in range(min(LFW_IMAGES, len(found)))]
+    return chosen, f"LFW, {len(chosen)} images"
+
+
+def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], str]:
+    """Return the frames to detect in, and what to call them."""
+    from lfr.errors import RefusedError
+    from lfr.evaluation.benchmarks import FRAME_WH
+    from lfr.sources import Scene, SceneSettings, demo_portraits, is_recorded, source_name
+
+    if source is None and settings.eval_data is not None:
+        source, data = str(settings.eval_data / "video" / "street_crowd_1080p.mp4"), "street crowd"
+    elif source is not None:
+        data = "frames given"
+    else:
+        scene = SceneSettings(resolution_wh=FRAME_WH, duration_s=SCENE_SECONDS, people_per_minute=90.0, fps=2.0)
+        return (seen.frame for seen in Scene(demo_portraits(), scene).frames()), "simulated scene"
+    if not is_recorded(source):
+        raise RefusedError(f"{source_name(source)}: a benchmark takes recorded files only, and this is a live source")
+    return _recorded(source), data
+
+
+def _recorded(source: str) -> Iterable[Frame]:
+    from lfr.sources import open_source
+
+    with open_source(source) as opened:
+        yield from opened
+
+
+def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print the benchmark document: rows, and the machine they were measured on."""
+    from lfr.evaluation.benchmarks import machine_facts
+
+    machine = machine_facts()
+
+    def show() -> None:
+        shows_p99 = any("p99_ms" in row for row in rows)
+        table = Table("", "ours", "peer", "ratio", *(["p99"] if shows_p99 else []), "parity")
+        table.columns[0].no_wrap = True
+        for row in rows:
+            name, value = next(iter(row["parity"].items()))
+            cells = [row["name"], _rate(row, "ours"), _rate(row, "peer"), f"[bold]{row['ratio']:.2f}[/]"]
+            if shows_p99:
+                cells.append(f"{row['p99_ms']:.2f} ms" if "p99_ms" in row else "")
+            table.add_row(*cells, f"{name} {_plain(value)}")
+        out.print(table)
+        parities = dict.fromkeys(", ".join(f"{k} {_plain(v)}" for k, v in row["parity"].items()) for row in rows)
+        if len(parities) == 1:
+            out.print(f"parity: {next(iter(parities))}")
+        first = rows[0]
+        out.print(
+            f"{first['unit']}, median of {first['repeats']} and least to most, in turn; threads: {first['threads']}; "
+            f"model version: {first['version']}; peer: {first['peer_name']}",
+            style="dim",
+        )
+        bf16 = "with bf16" if machine["bf16"] else "without bf16"
+        out.print(f"{machine['processor']}, cores: {machine['cores']}, {bf16}", style="dim")
+
+    emit({"rows": rows, "machine": machine}, as_json=as_json, show=show)
+
+
+def _rate(row: dict[str, Any], side: str) -> str:
+    middle, least, most = (
+        f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}" for rate in (row[side], *row[f"{side}_spread"])
+    )
+    return f"[bold]{middle}[/]\n{least} to {most}"
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

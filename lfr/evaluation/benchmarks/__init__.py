@@ -1,0 +1,35 @@
+"""Speed against what others would use, only ever together with the parity of what comes out."""
+
+from lfr.evaluation.benchmarks.detect import FRAME_WH, bench_detect, box_parity, read_frames
+from lfr.evaluation.benchmarks.embed import BATCHES, bench_embed, cosine_parity, read_crops
+from lfr.evaluation.benchmarks.machine import core_count, fastest_version, has_bf16, machine_facts
+from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
+from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, sface_onnx, yunet_onnx
+from lfr.evaluation.benchmarks.timing import Timing, benchmark_row, interleave, latencies_s
+
+__all__ = [
+    "BATCHES",
+    "FRAME_WH",
+    "PROBES",
+    "REFERENCES",
+    "Timing",
+    "bench_detect",
+    "bench_embed",
+    "bench_match",
+    "benchmark_row",
+    "box_parity",
+    "core_count",
+    "cosine_parity",
+    "fastest_version",
+    "has_bf16",
+    "interleave",
+    "latencies_s",
+    "machine_facts",
+    "opencv_detector",
+    "opencv_recogniser",
+    "read_crops",
+    "read_frames",
+    "search_parity",
+    "sface_onnx",
+    "yunet_onnx",
+]

@@ -1,0 +1,145 @@
+"""Time two ways of doing the same, in turn, so that what disturbs the machine disturbs both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from lfr.types import FloatArray
+
+__all__ = ["Call", "Progress", "Timing", "benchmark_row", "interleave", "latencies_s"]
+
+Call = Callable[[], object]
+Progress = Callable[[Iterable[int]], Iterable[int]]
+"""Wraps the numbers of what is done one after another, to show progress."""
+
+_WARM_UP_CALLS = 3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a call took on each side, one value for each turn.
+
+    Attributes
+    ----------
+    ours_s, peer_s
+        Mean of the calls of each turn; both have the same length, at least 1.
+    """
+
+    ours_s: tuple[float, ...]
+    peer_s: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast as the peer, from the medians."""
+        return median(self.peer_s) / median(self.ours_s)
+
+
+def interleave(ours: Call, peer: Call, *, repeats: int = 5, least_s: float = 0.1, progress: Progress = iter) -> Timing:
+    """Time ours, peer, ours, peer and so on, after both are warm.
+
+    Parameters
+    ----------
+    ours, peer
+        The same work, done in two ways.
+    repeats
+        Turns of each side, at least 1.
+    least_s
+        A side is called in its turn as often as it takes to fill this time, so that
+        short calls are measured well and threads still spinning for the other side weigh little.
+    progress
+        Wraps the turns.
+
+    Raises
+    ------
+    ValueError
+        ``repeats`` is under 1.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    our_calls, peer_calls = _calls_to_fill(ours, least_s), _calls_to_fill(peer, least_s)
+    turns = [(_mean_s(ours, our_calls), _mean_s(peer, peer_calls)) for _ in progress(range(repeats))]
+    return Timing(tuple(turn[0] for turn in turns), tuple(turn[1] for turn in turns))
+
+
+def latencies_s(call: Callable[[int], object], *, calls: int) -> FloatArray:
+    """(calls,) seconds that each single call took, after some to warm up.
+
+    Parameters
+    ----------
+    call
+        Is given the number of the call, so that it need not do the same every time.
+    calls
+        How many are timed, at least 1.
+    """
+    for i in range(_WARM_UP_CALLS):
+        call(i)
+    taken = np.empty(calls, np.float32)
+    for i in range(calls):
+        started = time.perf_counter()
+        call(i)
+        taken[i] = time.perf_counter() - started
+    return taken
+
+
+def benchmark_row(
+    name: str,
+    timing: Timing,
+    *,
+    items: int,
+    unit: str,
+    peer_name: str,
+    parity: dict[str, Any],
+    version: str,
+    threads: int,
+) -> dict[str, Any]:
+    """Return one row of the benchmark document.
+
+    Parameters
+    ----------
+    name
+        What was done, with its size.
+    timing
+        Of calls that each did ``items`` items.
+    items, unit
+        How many of what one call did; the row gives ``unit`` a second, more is better.
+    peer_name
+        Whom it was measured against.
+    parity
+        What shows that both did the same.
+    version, threads
+        Model version, and threads that both sides had.
+    """
+    ours, peer = (sorted(items / s for s in side) for side in (timing.ours_s, timing.peer_s))
+    return {
+        "name": name,
+        "ours": round(median(ours), 2),
+        "peer": round(median(peer), 2),
+        "peer_name": peer_name,
+        "ratio": round(timing.ratio, 2),
+        "unit": f"{unit}/s",
+        "parity": parity,
+        "version": version,
+        "threads": threads,
+        "repeats": len(ours),
+        "ours_spread": [round(ours[0], 2), round(ours[-1], 2)],
+        "peer_spread": [round(peer[0], 2), round(peer[-1], 2)],
+    }
+
+
+def _mean_s(call: Call, calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - started) / calls
+
+
+def _calls_to_fill(call: Call, least_s: float) -> int:
+    """Warm a call up, and return how often it fits into ``least_s``, at least once."""
+    taken = latencies_s(lambda _: call(), calls=_WARM_UP_CALLS)
+    return max(1, round(least_s / max(float(np.median(taken)), 1e-9)))

@@ -1,0 +1,207 @@
+"""References held in memory, searched exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lfr.errors import InputError, ModelMismatchError
+from lfr.types import Candidates, Embeddings, FloatArray, IntArray
+
+__all__ = ["Snapshot"]
+
+_UNIT_TOLERANCE = 1e-4
+# Scores to a block, which stay in the processor's cache while they are looked at.
+_BLOCK_SCORES = 1 << 18
+_BLOCK_ROWS = 1 << 12
+# float32 products of unit vectors differ by less than this from exact ones, whatever order BLAS adds in.
+_ROUNDING = np.float32(2e-5)
+_RESCORE_ROWS = 65536
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """References at one moment, which nothing changes.
+
+    Templates are copied, so that what happens to the caller's array afterwards
+    does not reach a search. Scores are cosines in float32: higher is more alike.
+
+    Attributes
+    ----------
+    references
+        (n, d) templates, rows of unit length, several to a subject allowed.
+    subject_ids
+        Subject of each row.
+    subjects
+        Each subject once, in order of its first row: the columns of
+        `subject_scores`.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, or a template is not finite and of unit length.
+    """
+
+    references: Embeddings = field(repr=False)
+    subject_ids: tuple[str, ...] = field(repr=False)
+    subjects: tuple[str, ...] = field(init=False, repr=False)
+    _by_subject: IntArray = field(init=False, repr=False)
+    _starts: IntArray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        vectors = np.array(self.references.vectors, np.float32, order="C", copy=True)
+        subject_ids = tuple(self.subject_ids)
+        if len(subject_ids) != len(vectors):
+            raise InputError(f"snapshot: {len(vectors)} references but {len(subject_ids)} subject ids")
+        _check_unit(vectors, name="reference")
+        column = {subject: i for i, subject in enumerate(dict.fromkeys(subject_ids))}
+        columns = np.array([column[subject] for subject in subject_ids], np.int64)
+        by_subject = np.argsort(columns, kind="stable")
+        starts = np.searchsorted(columns[by_subject], np.arange(len(column)))
+        for array in (vectors, by_subject, starts):
+            array.setflags(write=False)
+        object.__setattr__(self, "references", Embeddings(vectors, self.references.model_digest))
+        object.__setattr__(self, "subject_ids", subject_ids)
+        object.__setattr__(self, "subjects", tuple(column))
+        object.__setattr__(self, "_by_subject", by_subject)
+        object.__setattr__(self, "_starts", starts)
+
+    def __len__(self) -> int:
+        return len(self.subject_ids)
+
+    @property
+    def model_digest(self) -> str:
+        """Digest of the model that made the references."""
+        return self.references.model_digest
+
+    def search(self, probes: Embeddings, *, k: int = 1) -> Candidates:
+        """Best references for each probe, the same as comparing with every one.
+
+        Returned scores are summed in float64 and rounded once to float32, so
+        they depend neither on how many probes are searched together nor on
+        where a reference lies; equal scores go to the lower row.
+
+        Parameters
+        ----------
+        probes
+            (m, d) templates of the model that made the references.
+        k
+            References wanted for each probe, at least 1.
+
+        Returns
+        -------
+        Candidates of shape (m, min(k, n)).
+
+        Raises
+        ------
+        ModelMismatchError
+            If another model made the probes.
+        InputError
+            If a probe is not finite and of unit length, or of another length d.
+        ValueError
+            If ``k`` is under 1.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        self._check_probes(probes)
+        references = self.references.vectors
+        k = min(k, len(references))
+        if k == 0 or len(probes) == 0:
+            return Candidates(np.zeros((len(probes), k), np.int64), np.zeros((len(probes), k), np.float32))
+        probe, row = _near_best(references, probes.vectors, k)
+        score = _exact_scores(references, probes.vectors, row, probe)
+        order = np.lexsort((row, -score, probe))
+        # Each probe has at least k rows left; its first k stand at the start of its run.
+        picked = order[np.searchsorted(probe[order], np.arange(len(probes)))[:, None] + np.arange(k)]
+        return Candidates(row[picked], score[picked])
+
+    def subject_scores(self, probes: Embeddings) -> FloatArray:
+        """Score of each probe with each subject: the best over the subject's references.
+
+        These are plain float32 products: the same pair may differ by 1e-6
+        between calls with more or fewer probes.
+
+        Parameters
+        ----------
+        probes
+            (m, d) templates of the model that made the references.
+
+        Returns
+        -------
+        (m, subjects), columns in the order of `subjects`.
+
+        Raises
+        ------
+        ModelMismatchError
+            If another model made the probes.
+        InputError
+            If a probe is not finite and of unit length, or of another length d.
+        """
+        self._check_probes(probes)
+        scores: FloatArray = probes.vectors @ self.references.vectors.T
+        if len(self.subjects) == len(self):
+            return scores
+        best: FloatArray = np.maximum.reduceat(scores[:, self._by_subject], self._starts, axis=1)
+        return best
+
+    def _check_probes(self, probes: Embeddings) -> None:
+        if probes.model_digest != self.model_digest:
+            raise ModelMismatchError(
+                f"probes were made by model {probes.model_digest}, the references by {self.model_digest}"
+            )
+        if probes.vectors.shape[1] != self.references.vectors.shape[1]:
+            raise InputError(
+                f"probes have {probes.vectors.shape[1]} numbers each, the references {self.references.vectors.shape[1]}"
+            )
+        _check_unit(probes.vectors, name="probe")
+
+
+def _check_unit(vectors: FloatArray, *, name: str) -> None:
+    # Doubled, because these are squares of lengths; a NaN compares as false, so it is refused too.
+    unit = np.abs(np.vecdot(vectors, vectors) - 1.0) <= 2 * _UNIT_TOLERANCE
+    if not unit.all():
+        row = int(unit.argmin())
+        raise InputError(f"{name} {row} has length {float(np.linalg.norm(vectors[row])):.4g}, a template has length 1")
+
+
+def _near_best(references: FloatArray, probes: FloatArray, k: int) -> tuple[IntArray, IntArray]:
+    """Pairs (probe, row) that hold the best k of every probe, and what rounding may have put beside them."""
+    rows = max(_BLOCK_ROWS, _BLOCK_SCORES // len(probes))
+    if len(references) <= rows:
+        scores = probes @ references.T
+        near = scores >= _largest(scores, k).min(axis=1, keepdims=True) - _ROUNDING
+        return np.divmod(np.flatnonzero(near), len(references))
+    best = np.full((len(probes), k), -np.inf, np.float32)
+    floor = np.full(len(probes), -np.inf, np.float32)
+    found: list[tuple[IntArray, IntArray, FloatArray]] = []
+    for start in range(0, len(references), rows):
+        scores = probes @ references[start : start + rows].T
+        # Few blocks hold one of the best k of a probe; the others end here.
+        hot = np.flatnonzero(scores.max(axis=1) >= floor)
+        if hot.size == 0:
+            continue
+        scores = scores[hot]
+        best[hot] = _largest(np.concatenate([best[hot], scores], axis=1), k)
+        floor[hot] = best[hot].min(axis=1) - _ROUNDING
+        at = np.flatnonzero(scores >= floor[hot, None])
+        i, row = np.divmod(at, scores.shape[1])
+        found.append((hot[i], row + start, scores.ravel()[at]))
+    probe, row, score = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    keep = score >= floor[probe]
+    return probe[keep], row[keep]
+
+
+def _largest(scores: FloatArray, k: int) -> FloatArray:
+    """(n, k) largest of each row, in no order."""
+    return scores.max(axis=1, keepdims=True) if k == 1 else np.partition(scores, -k, axis=1)[:, -k:]
+
+
+def _exact_scores(references: FloatArray, probes: FloatArray, row: IntArray, probe: IntArray) -> FloatArray:
+    """(pairs,) cosines summed in float64, some pairs at a time so that many equal references cost no memory."""
+    scores = np.empty(len(row), np.float32)
+    for start in range(0, len(row), _RESCORE_ROWS):
+        part = slice(start, start + _RESCORE_ROWS)
+        left = references[row[part]].astype(np.float64)
+        scores[part] = np.einsum("nd,nd->n", left, probes[probe[part]].astype(np.float64))
+    return scores

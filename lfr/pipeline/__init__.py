@@ -1,0 +1,18 @@
+"""Frames to proposals of alerts, and pictures to references."""
+
+from lfr.pipeline.enrolment import enrol, folder_references
+from lfr.pipeline.preview import draw_preview
+from lfr.pipeline.recogniser import OneFace, Recogniser
+from lfr.pipeline.stream import AlertProposal, FrameResult, StreamProcessor, StreamSettings
+
+__all__ = [
+    "AlertProposal",
+    "FrameResult",
+    "OneFace",
+    "Recogniser",
+    "StreamProcessor",
+    "StreamSettings",
+    "draw_preview",
+    "enrol",
+    "folder_references",
+]

@@ -1,0 +1,45 @@
+"""Settings from the environment, read once at an entry point and passed on.
+
+Nothing below the entry points reads the environment. What lfr's dependencies
+would report about their use to others is turned off here or where they are
+imported (`lfr.models` does it for OpenVINO).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lfr.errors import SettingsError
+
+__all__ = ["Settings", "read_settings"]
+
+
+class Settings(BaseSettings):
+    """What the environment says; each field is ``LFR_`` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="LFR_", frozen=True, extra="forbid")
+
+    model: str = Field(default="openvino-f32", description="Model version to use unless --model names another.")
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="Threads for the networks; unset: the runtime's choice."
+    )
+    weights: Path | None = Field(default=None, description="Folder of the weight pack; unset: the installed one.")
+    eval_data: Path | None = Field(default=None, description="Folder of evaluation data, for tests and benchmarks.")
+
+
+def read_settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises
+    ------
+    SettingsError
+        A variable has a value that its field does not allow.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"LFR_{str(first['loc'][0]).upper()}: {first['msg']}") from error

@@ -1,0 +1,127 @@
+"""Decode one still picture, whatever it is, or say in one line why not.
+
+The header is read first, with Pillow, and decides: kind, size, animation.
+Only then are pixels decoded, so a picture whose header promises more than the
+limit never gets memory for them.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lfr.errors import ImageError
+from lfr.types import Pixels
+
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE_PX", "decode_image", "read_image"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+MAX_PIXELS = 50_000_000
+"""Largest picture that is decoded, in pixels: 150 MB of memory."""
+MIN_SIDE_PX = 16
+"""Smallest side in pixels that can hold a face the detector could find."""
+
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_BACKGROUND = (255, 255, 255)
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return the picture in a file as (height, width, 3) BGR.
+
+    EXIF orientation is applied; 16 bits become 8 by scaling; grey, palette
+    and CMYK become colour; what is transparent becomes white.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_pixels
+        Width times height from which the picture is refused before it is decoded.
+
+    Raises
+    ------
+    ImageError
+        Missing, empty, truncated, not a picture of a known kind, animated, too small or too large.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot read: {error.strerror}") from error
+    return decode_image(data, name=str(path), max_pixels=max_pixels)
+
+
+def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return the picture in ``data`` as (height, width, 3) BGR; see `read_image`.
+
+    Parameters
+    ----------
+    data
+        A whole encoded picture.
+    name
+        What an error calls it.
+    max_pixels
+        As for `read_image`.
+
+    Raises
+    ------
+    ImageError
+        As for `read_image`.
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty")
+    with warnings.catch_warnings():
+        # What Pillow warns of (bombs, odd metadata) is either checked here or does not touch pixels.
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_header(image, name=name, max_pixels=max_pixels)
+                return _to_bgr(image)
+        except ImageError:
+            raise
+        except UnidentifiedImageError as error:
+            raise ImageError(f"{name}: not a picture (known: {', '.join(sorted(_FORMATS))})") from error
+        except Image.DecompressionBombError as error:
+            raise ImageError(f"{name}: over {max_pixels} pixels, which is the limit") from error
+        # A decoder fed broken data raises whatever its format's code happens to raise.
+        except Exception as error:
+            reason = "truncated" if "truncated" in str(error).lower() else "broken"
+            raise ImageError(f"{name}: the picture is {reason} ({_one_line(error)})") from error
+
+
+def _check_header(image: Image.Image, *, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    frames = getattr(image, "n_frames", 1) if image.format in {"GIF", "PNG", "WEBP"} else 1
+    if width * height > max_pixels:
+        raise ImageError(f"{name}: {width}x{height} is over {max_pixels} pixels, which is the limit")
+    if min(width, height) < MIN_SIDE_PX:
+        raise ImageError(f"{name}: {width}x{height} is too small; each side needs at least {MIN_SIDE_PX} pixels")
+    if frames > 1:
+        raise ImageError(f"{name}: animated, with {frames} frames; a still picture is wanted")
+
+
+def _to_bgr(image: Image.Image) -> Pixels:
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        rgb = np.repeat(_eight_bits(np.asarray(upright))[:, :, None], 3, axis=2)
+    elif "A" in upright.getbands() or "transparency" in upright.info:
+        opaque = Image.new("RGBA", upright.size, (*_BACKGROUND, 255))
+        rgb = np.asarray(Image.alpha_composite(opaque, upright.convert("RGBA")).convert("RGB"))
+    else:
+        rgb = np.asarray(upright.convert("RGB"))
+    return np.ascontiguousarray(rgb[:, :, ::-1], np.uint8)
+
+
+def _eight_bits(grey: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Pixels:
+    """Scale grey values of more than 8 bits: 16-bit files use all of 0..65535, others their own range."""
+    values = grey.astype(np.float64)
+    full = 65535.0 if values.max(initial=0.0) > 255.0 else 255.0
+    scaled: Pixels = (np.clip(values / max(full, values.max(initial=0.0)), 0.0, 1.0) * 255.0).round().astype(np.uint8)
+    return scaled
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -1,0 +1,90 @@
+"""What tests of every kind share: loaded models, the demo faces, and evaluation data where there is any."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import lfr
+from lfr.models import VERSIONS, Export, Model, export_models, load_model
+from lfr.models.runtimes import OnnxNetwork
+from lfr.types import Pixels
+from lfr.vision import Detector, align
+
+DEMO_FACES = Path(lfr.__file__).parent / "sources" / "demo_faces"
+
+
+@pytest.fixture(scope="session")
+def load(request: pytest.FixtureRequest) -> Callable[[str], Model]:
+    """Load a model version on one thread, once a session."""
+
+    @cache
+    def load_once(name: str) -> Model:
+        if name != "onnxruntime-f32":
+            return load_model(name, threads=1)
+        # By name it would export for seconds what the session has exported already.
+        exports: dict[str, Export] = request.getfixturevalue("onnx_exports")
+        detector, embedder = (
+            OnnxNetwork(exports[network].path.read_bytes(), rgb=rgb, threads=1)
+            for network, rgb in (("yunet", False), ("sface", True))
+        )
+        return Model(VERSIONS[name], "digest of the exported files", detector, embedder)
+
+    return load_once
+
+
+@pytest.fixture(scope="session")
+def model(load: Callable[[str], Model]) -> Model:
+    """The version that lfr uses unless told."""
+    return load("openvino-f32")
+
+
+@pytest.fixture(scope="session")
+def reference_model(load: Callable[[str], Model]) -> Model:
+    """The version that the others are compared with."""
+    return load("torch-f32")
+
+
+@pytest.fixture(scope="session")
+def onnx_exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
+    """Both networks as ONNX files, by network."""
+    return {export.network: export for export in export_models(tmp_path_factory.mktemp("onnx"), to="onnx")}
+
+
+@pytest.fixture(scope="session")
+def demo_faces() -> list[Path]:
+    """The portraits of made-up people that come with the package, in order of name."""
+    return sorted(DEMO_FACES.glob("*.jpg"))
+
+
+@pytest.fixture(scope="session")
+def demo_crops(demo_faces: list[Path], reference_model: Model) -> Pixels:
+    """(24, 112, 112, 3) aligned crops of demo faces, three or so of each subject."""
+    detector = Detector(reference_model.detector)
+    pictures = [picture(path) for path in demo_faces[:24]]
+    return np.concatenate([align(pixels, detector.detect(pixels)[:1].landmarks) for pixels in pictures])
+
+
+@pytest.fixture(scope="session")
+def eval_data() -> Path:
+    """The folder of evaluation data. Skips by name without one, but fails in CI, where a part may not be missing."""
+    folder = os.environ.get("LFR_EVAL_DATA")
+    if not folder:
+        if os.environ.get("CI"):
+            pytest.fail("LFR_EVAL_DATA is not set, and CI must have the evaluation data")
+        pytest.skip("LFR_EVAL_DATA is not set")
+    assert Path(folder).is_dir(), f"LFR_EVAL_DATA names {folder}, which is not a folder"
+    return Path(folder)
+
+
+def picture(path: Path) -> Pixels:
+    """Read a picture that is known to be good."""
+    pixels = cv2.imread(str(path))
+    assert pixels is not None, path
+    return pixels.astype(np.uint8)

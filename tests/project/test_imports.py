@@ -1,0 +1,56 @@
+"""Imports are light, follow the layers, and every module says what it offers."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lfr
+
+PACKAGE = Path(lfr.__file__).parent
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py")
+HEAVY = {"cv2", "matplotlib", "mlflow", "onnx", "onnxruntime", "openvino", "pandas", "ray", "scipy", "torch"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, capture_output=True, text=True, cwd=PACKAGE.parent, check=False)
+
+
+@pytest.mark.parametrize("module", ["lfr", "lfr.cli", "lfr.errors", "lfr.types", "lfr.settings"])
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    result = run(sys.executable, "-c", f"import sys, {module}; print(*{{n.split('.')[0] for n in sys.modules}})")
+    assert result.returncode == 0, result.stderr
+    loaded = set(result.stdout.split())
+    assert "lfr" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_the_layers_hold() -> None:
+    result = run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c([])")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 kept, 0 broken" in result.stdout
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
+def test_a_module_lists_what_it_offers_and_has_it(path: Path) -> None:
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    bound, offered = set(), None
+    for node in module.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {target.id for target in targets if isinstance(target, ast.Name)}
+            bound |= names
+            if "__all__" in names:
+                assert node.value is not None
+                offered = ast.literal_eval(node.value)
+    assert offered is not None, "no __all__"
+    assert set(offered) - bound == set()
+    assert len(set(offered)) == len(offered)
