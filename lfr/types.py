@@ -7,7 +7,7 @@ right and bottom edges outside the box.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +113,7 @@ class Embeddings:
         digests are never compared.
     """
 
-    vectors: FloatArray
+    vectors: FloatArray = field(repr=False)
     model_digest: str
 
     def __post_init__(self) -> None:

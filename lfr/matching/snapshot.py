@@ -15,6 +15,7 @@ _UNIT_TOLERANCE = 1e-4
 # Scores to a block, which stay in the processor's cache while they are looked at.
 _BLOCK_SCORES = 1 << 18
 _BLOCK_ROWS = 1 << 12
+_FEW_PROBES = 16
 # float32 products of unit vectors differ by less than this from exact ones, whatever order BLAS adds in.
 _ROUNDING = np.float32(2e-5)
 _RESCORE_ROWS = 65536
@@ -139,7 +140,7 @@ class Snapshot:
             If a probe is not finite and of unit length, or of another length d.
         """
         self._check_probes(probes)
-        scores: FloatArray = probes.vectors @ self.references.vectors.T
+        scores = _products(probes.vectors, self.references.vectors)
         if len(self.subjects) == len(self):
             return scores
         best: FloatArray = np.maximum.reduceat(scores[:, self._by_subject], self._starts, axis=1)
@@ -165,18 +166,26 @@ def _check_unit(vectors: FloatArray, *, name: str) -> None:
         raise InputError(f"{name} {row} has length {float(np.linalg.norm(vectors[row])):.4g}, a template has length 1")
 
 
+def _products(probes: FloatArray, references: FloatArray) -> FloatArray:
+    """(m, n) dot products."""
+    if len(probes) > _FEW_PROBES:
+        return probes @ references.T
+    # For a few probes BLAS is up to twice as fast this way round, the copy included.
+    return np.ascontiguousarray((references @ probes.T).T)
+
+
 def _near_best(references: FloatArray, probes: FloatArray, k: int) -> tuple[IntArray, IntArray]:
     """Pairs (probe, row) that hold the best k of every probe, and what rounding may have put beside them."""
     rows = max(_BLOCK_ROWS, _BLOCK_SCORES // len(probes))
     if len(references) <= rows:
-        scores = probes @ references.T
+        scores = _products(probes, references)
         near = scores >= _largest(scores, k).min(axis=1, keepdims=True) - _ROUNDING
         return np.divmod(np.flatnonzero(near), len(references))
     best = np.full((len(probes), k), -np.inf, np.float32)
     floor = np.full(len(probes), -np.inf, np.float32)
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
     for start in range(0, len(references), rows):
-        scores = probes @ references[start : start + rows].T
+        scores = _products(probes, references[start : start + rows])
         # Few blocks hold one of the best k of a probe; the others end here.
         hot = np.flatnonzero(scores.max(axis=1) >= floor)
         if hot.size == 0:

@@ -94,11 +94,13 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> Pix
 
 def _check_header(image: Image.Image, *, name: str, max_pixels: int) -> None:
     width, height = image.size
-    frames = getattr(image, "n_frames", 1) if image.format in {"GIF", "PNG", "WEBP"} else 1
+    frames = getattr(image, "n_frames", 1) if image.format in {"GIF", "PNG", "TIFF", "WEBP"} else 1
     if width * height > max_pixels:
         raise ImageError(f"{name}: {width}x{height} is over {max_pixels} pixels, which is the limit")
     if min(width, height) < MIN_SIDE_PX:
         raise ImageError(f"{name}: {width}x{height} is too small; each side needs at least {MIN_SIDE_PX} pixels")
+    if frames > 1 and image.format == "TIFF":
+        raise ImageError(f"{name}: holds {frames} pages; a picture of one page is wanted")
     if frames > 1:
         raise ImageError(f"{name}: animated, with {frames} frames; a still picture is wanted")
 
@@ -106,7 +108,8 @@ def _check_header(image: Image.Image, *, name: str, max_pixels: int) -> None:
 def _to_bgr(image: Image.Image) -> Pixels:
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I") or upright.mode == "F":
-        rgb = np.repeat(_eight_bits(np.asarray(upright))[:, :, None], 3, axis=2)
+        grey = _eight_bits(np.asarray(upright), sixteen=upright.mode.startswith("I;16"))
+        rgb = np.repeat(grey[:, :, None], 3, axis=2)
     elif "A" in upright.getbands() or "transparency" in upright.info:
         opaque = Image.new("RGBA", upright.size, (*_BACKGROUND, 255))
         rgb = np.asarray(Image.alpha_composite(opaque, upright.convert("RGBA")).convert("RGB"))
@@ -115,11 +118,13 @@ def _to_bgr(image: Image.Image) -> Pixels:
     return np.ascontiguousarray(rgb[:, :, ::-1], np.uint8)
 
 
-def _eight_bits(grey: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Pixels:
-    """Scale grey values of more than 8 bits: 16-bit files use all of 0..65535, others their own range."""
-    values = grey.astype(np.float64)
-    full = 65535.0 if values.max(initial=0.0) > 255.0 else 255.0
-    scaled: Pixels = (np.clip(values / max(full, values.max(initial=0.0)), 0.0, 1.0) * 255.0).round().astype(np.uint8)
+def _eight_bits(grey: np.ndarray[tuple[int, ...], np.dtype[np.generic]], *, sixteen: bool) -> Pixels:
+    """Scale grey values: 16-bit files use all of 0..65535, others the least usual range that holds their values."""
+    values = np.nan_to_num(grey.astype(np.float64), posinf=0.0, neginf=0.0)
+    most = float(values.max(initial=0.0))
+    usual = (65535.0,) if sixteen else (1.0, 255.0, 65535.0) if grey.dtype.kind == "f" else (255.0, 65535.0)
+    full = next((full for full in usual if most <= full), most)
+    scaled: Pixels = (np.clip(values / full, 0.0, 1.0) * 255.0).round().astype(np.uint8)
     return scaled
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from lfr.errors import SourceError
 from lfr.sources.images import IMAGE_SUFFIXES
@@ -15,6 +14,7 @@ from lfr.sources.source import Source
 __all__ = ["is_recorded", "open_source", "source_name"]
 
 _STREAM_SCHEMES = ("rtsp", "rtsps")
+_URL_PARTS = re.compile(r"([^/?#]*)([^?#]*)(.*)", re.DOTALL)
 
 
 def open_source(spec: str | Path) -> Source:
@@ -51,17 +51,27 @@ def is_recorded(spec: str | Path) -> bool:
 
 
 def source_name(spec: str | Path) -> str:
-    """Return what a message may call the source: a URL loses user, password and query."""
+    """Return what a message may call the source: a URL loses user, password and query.
+
+    Where it cannot be told which part is the password, only the scheme is left.
+    """
     text = str(spec)
-    if _scheme(text) is None:
+    scheme = _scheme(text)
+    if scheme is None:
         return text
-    parts = urlsplit(text)
-    host = parts.netloc.rsplit("@", 1)[-1]
-    return urlunsplit((parts.scheme, f"…@{host}" if "@" in parts.netloc else host, parts.path, "", ""))
+    rest = text[len(scheme) + 1 :].lstrip("/")
+    authority, path, after = _URL_PARTS.fullmatch(rest).groups()  # type: ignore[union-attr] # it matches any text
+    # A password that was not escaped may hold "/", "?" or "#", so that its end is not in the authority.
+    if "@" in path or "@" in after:
+        return f"{scheme}://…"
+    user, _, host = authority.rpartition("@")
+    # Some cameras take /user=…&password=… as the path.
+    return f"{scheme}://{'…@' if user else ''}{host}{'/…' if '=' in path else path}"
 
 
 def _scheme(text: str) -> str | None:
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    # One slash too, which is what `Path` leaves of two; two letters at least, so that C:/ is no URL.
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text)
     return match[1].lower() if match else None
 
 
@@ -73,4 +83,6 @@ def _open_live(text: str) -> Source:
     scheme = _scheme(text)
     if scheme is not None and scheme not in _STREAM_SCHEMES:
         raise SourceError(f"{source_name(text)}: {scheme} streams are not read; known are {', '.join(_STREAM_SCHEMES)}")
+    if scheme is not None and not re.match(r"[A-Za-z]+://", text):
+        raise SourceError(f"{source_name(text)}: not a URL that can be opened; give it as text, with two slashes")
     return LiveSource(text, name=source_name(text))

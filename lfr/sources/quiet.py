@@ -15,8 +15,31 @@ import cv2
 
 __all__ = ["quiet_decoder"]
 
-_LOCK = threading.Lock()
 _SILENT_FFMPEG = "-8"  # AV_LOG_QUIET
+
+
+class _LogLevel:
+    """OpenCV's log level, which is one for the process: silent while any thread is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                cv2.utils.logging.setLogLevel(self._before)
+
+
+_LOG_LEVEL = _LogLevel()
 
 
 @contextlib.contextmanager
@@ -25,11 +48,8 @@ def quiet_decoder() -> Iterator[None]:
     # OpenCV reads this variable when it first opens a video and offers no call for it. A value the
     # user has set is left alone.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _SILENT_FFMPEG)
-    with _LOCK:
-        before = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(0)
+    _LOG_LEVEL.enter()
     try:
         yield
     finally:
-        with _LOCK:
-            cv2.utils.logging.setLogLevel(before)
+        _LOG_LEVEL.leave()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ __all__ = ["PictureSource", "VideoSource"]
 # Containers state their number of frames from duration and rate; being off by this share is their usual rounding.
 _COUNT_TOLERANCE = 0.02
 _PICTURE_INTERVAL_S = 1.0
+_POLL_S = 0.05  # how soon a closed source is noticed
 
 
 class PictureSource(Source):
@@ -85,7 +87,8 @@ class VideoSource(Source):
         if path.stat().st_size == 0:
             raise SourceError(f"{path}: the file is empty")
         with quiet_decoder():
-            self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+            # Absolute, since FFmpeg takes what stands before a colon for a protocol.
+            self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
             opened, pixels = self._capture.read() if self._capture.isOpened() else (False, None)
         if not opened:
             self._capture.release()
@@ -102,8 +105,9 @@ class VideoSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame with its media time."""
-        self._thread.start()
-        while (item := self._queue.get()) is not None:
+        if not self._stop.is_set():
+            self._thread.start()
+        while (item := self._next()) is not None:
             if isinstance(item, LfrError):
                 raise item
             yield item
@@ -117,13 +121,20 @@ class VideoSource(Source):
 
     def _decode(self) -> None:
         """Fill the queue; runs on the thread, which alone touches the capture while it lives."""
-        assert self.fps is not None
+        try:
+            end = self._decode_all()
+        except cv2.error as error:
+            end = SourceError(f"{self.name}: cannot be decoded further ({error.err})")
+        self._put(end)
+
+    def _decode_all(self) -> SourceError | None:
+        """Queue the frames; return what is wrong with the end."""
         index, pixels = 0, self._first
         time_s = 0.0
         with quiet_decoder():
             while True:
                 if not self._put(Frame(index, time_s, pixels)):
-                    return
+                    return None
                 index += 1
                 more, decoded = self._capture.read()
                 if not more:
@@ -131,7 +142,7 @@ class VideoSource(Source):
                 pixels = np.asarray(decoded, np.uint8)
                 # Media time of odd files stands still or falls; frames must not.
                 time_s = max(time_s, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
-        self._put(self._broken_off(index))
+        return self._broken_off(index)
 
     def _broken_off(self, delivered: int) -> SourceError | None:
         missing = (self.frame_count or 0) - delivered
@@ -139,11 +150,18 @@ class VideoSource(Source):
             return None
         return SourceError(f"{self.name}: broke off after frame {delivered} of {self.frame_count}")
 
+    def _next(self) -> Frame | LfrError | None:
+        """Take the next item; None once the source is closed."""
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=_POLL_S)
+        return None
+
     def _put(self, item: Frame | LfrError | None) -> bool:
         """Queue an item unless the source is being closed meanwhile; return whether it went in."""
         while not self._stop.is_set():
             try:
-                self._queue.put(item, timeout=0.05)
+                self._queue.put(item, timeout=_POLL_S)
             except queue.Full:
                 continue
             return True

@@ -15,7 +15,7 @@ NATIVE_FACE_PX = 20
 """Face height in pixels of the network's input from which detection is reliable; see the model's card."""
 
 _STEP = STRIDES[-1]
-_BLOCK = 512  # boxes compared with each other at once, so that memory is bounded whatever the score threshold
+_BLOCK = 128  # boxes compared with each other at once, so that memory is bounded whatever the score threshold
 
 
 class Detector:

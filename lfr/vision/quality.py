@@ -93,7 +93,7 @@ class QualityPolicy(BaseModel):
 
 SEARCH_POLICY = QualityPolicy(
     name="search-1",
-    minimum={"InterEyeDistance": 20, "HeadPose": 20, "Sharpness": 5, "DynamicRange": 30},
+    minimum={"InterEyeDistance": 5, "HeadPose": 20, "Sharpness": 5, "DynamicRange": 30},
 )
 ENROLMENT_POLICY = QualityPolicy(
     name="enrolment-1",

@@ -45,7 +45,7 @@ def test_a_similarity_is_found_again_from_the_points_it_moved(
         return  # nearly one point: no direction to find
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = np.concatenate([turn, [[x], [y]]], axis=1)
-    target = transform_points(source.astype(np.float64), matrix)  # type: ignore[arg-type]
+    target = transform_points(source.astype(np.float64), matrix)
     found = similarity_transform(source[None], target)[0]
     assert np.allclose(transform_points(source, found), target, atol=0.05)
 
@@ -61,6 +61,6 @@ def test_no_other_similarity_lands_nearer(
     other = np.concatenate([nudge @ best[:, :2], (best[:, 2] + [x, y])[:, None]], axis=1)
 
     def miss(matrix: FloatArray) -> float:
-        return float(np.sum((transform_points(source.astype(np.float64), matrix) - target) ** 2))  # type: ignore[arg-type]
+        return float(np.sum((transform_points(source.astype(np.float64), matrix) - target) ** 2))
 
-    assert miss(best) <= miss(other) * (1 + 1e-3) + 1e-2  # type: ignore[arg-type]
+    assert miss(best) <= miss(other) * (1 + 1e-3) + 1e-2

@@ -45,4 +45,4 @@ def test_a_value_out_of_bounds_is_refused_by_the_name_of_its_variable(
 def test_settings_do_not_change_once_read() -> None:
     settings = read_settings()
     with pytest.raises(ValidationError):
-        settings.model = "torch-f32"  # type: ignore[misc]
+        settings.model = "torch-f32"

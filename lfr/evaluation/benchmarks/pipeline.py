@@ -21,11 +21,12 @@ import numpy as np
 
 from lfr.geometry import iou_matrix
 from lfr.matching import DecisionRule, Snapshot
-from lfr.models import export_models
+from lfr.models import CROP_SIDE, export_models
 from lfr.pipeline import FrameResult, Recogniser, StreamProcessor, StreamSettings
 from lfr.sources import open_source
 from lfr.tracking import Tracker
 from lfr.types import Embeddings, Faces, FloatArray, Pixels
+from lfr.vision import ENROLMENT_POLICY, assess
 
 __all__ = ["bench_pipeline"]
 
@@ -80,13 +81,14 @@ def bench_pipeline(
     shots: int = 5,
     detect_every: int = 2,
     repeats: int = 3,
+    weights: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time the pipeline and OpenCV on one video, in turn.
 
-    The watchlist is every second person of the video itself, enrolled from
-    the largest face of their track, among random unit vectors; the alerts that
-    must agree are those of every face of every frame scored by OpenCV.
+    The watchlist is every second person of the video itself whose best face
+    passes the enrolment gate, among random unit vectors; the alerts that must
+    agree are those of every face of every frame scored by OpenCV.
 
     Parameters
     ----------
@@ -102,6 +104,8 @@ def bench_pipeline(
         Decision rule and detection stride of ours.
     repeats
         Runs of each side after one to warm up; medians count.
+    weights
+        Folder of the weight pack; None takes the installed one.
     progress
         Told what runs.
 
@@ -112,7 +116,7 @@ def bench_pipeline(
     cv2.setNumThreads(threads)
     with TemporaryDirectory() as folder, open_source(path) as source:
         progress("exporting the networks for OpenCV")
-        export_models(Path(folder), to="onnx")
+        export_models(Path(folder), to="onnx", weights=weights)
         peer = _Peer(Path(folder), source.resolution_wh)
     fps = source.fps or 25.0
     progress("warming up OpenCV, which also says who is in the video")
@@ -178,21 +182,23 @@ def _watchlists(
 ) -> tuple[Snapshot, FloatArray]:
     """Return the watchlist as our snapshot and as OpenCV's matrix: the same images, each with its own model.
 
-    Every second person that OpenCV saw, by the largest face of their track, among random unit vectors.
+    Every second person whose best face in the video passes the enrolment gate, among random unit vectors.
     """
     tracker = Tracker()
-    largest: dict[int, tuple[float, Pixels, FloatArray]] = {}
+    best: dict[int, tuple[float, Pixels, FloatArray]] = {}
     for i, frame in enumerate(found):
         faces = Faces(frame.xyxy, frame.raw[:, 4:14].reshape(-1, 5, 2).copy(), frame.raw[:, 14].copy())
+        quality = assess(faces, np.array(frame.crops, np.uint8).reshape(-1, CROP_SIDE, CROP_SIDE, 3))
+        usable = ENROLMENT_POLICY.passed(quality)
         tracks = tracker.update(faces, time_s=i / fps)
         for track, row, confirmed in zip(tracks.track_id.tolist(), tracks.face_index, tracks.confirmed, strict=True):
-            if confirmed and row >= 0 and (track not in largest or faces.size_px[row] > largest[track][0]):
-                largest[track] = (float(faces.size_px[row]), frame.crops[row], frame.vectors[row])
-    enrolled = [(crop, vector) for _, (_, crop, vector) in sorted(largest.items())][::2]
+            if confirmed and row >= 0 and usable[row] and quality.shot[row] > best.get(track, (-1.0,))[0]:
+                best[track] = (float(quality.shot[row]), frame.crops[row], frame.vectors[row])
+    enrolled = [(crop, vector) for _, (_, crop, vector) in sorted(best.items())][::2]
     noise = np.random.default_rng(DISTRACTOR_SEED).standard_normal((size - len(enrolled), 128)).astype(np.float32)
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
     subjects = tuple([f"person-{i}" for i in range(len(enrolled))] + [f"random-{i}" for i in range(len(noise))])
-    crops = np.array([crop for crop, _ in enrolled], np.uint8).reshape(-1, 112, 112, 3)
+    crops = np.array([crop for crop, _ in enrolled], np.uint8).reshape(-1, CROP_SIDE, CROP_SIDE, 3)
     ours = np.concatenate([recogniser.embed(crops).vectors, noise])
     theirs = np.concatenate([*[vector[None] for _, vector in enrolled], noise])
     return Snapshot(Embeddings(ours, recogniser.model.digest), subjects), theirs

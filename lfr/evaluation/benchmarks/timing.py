@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import psutil
 
 from lfr.types import FloatArray
 
@@ -29,10 +30,14 @@ class Timing:
     ----------
     ours_s, peer_s
         Mean of the calls of each turn; both have the same length, at least 1.
+    other_load
+        Processor cores that everything else on the machine kept busy meanwhile, on average.
+        Much over 0 the figures say little: threads that wait for each other suffer most.
     """
 
     ours_s: tuple[float, ...]
     peer_s: tuple[float, ...]
+    other_load: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -63,8 +68,10 @@ def interleave(ours: Call, peer: Call, *, repeats: int = 5, least_s: float = 0.1
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
     our_calls, peer_calls = _calls_to_fill(ours, least_s), _calls_to_fill(peer, least_s)
+    started, others_s = time.perf_counter(), _others_s()
     turns = [(_mean_s(ours, our_calls), _mean_s(peer, peer_calls)) for _ in progress(range(repeats))]
-    return Timing(tuple(turn[0] for turn in turns), tuple(turn[1] for turn in turns))
+    other_load = max(0.0, _others_s() - others_s) / (time.perf_counter() - started)
+    return Timing(tuple(turn[0] for turn in turns), tuple(turn[1] for turn in turns), other_load)
 
 
 def latencies_s(call: Callable[[int], object], *, calls: int) -> FloatArray:
@@ -129,6 +136,7 @@ def benchmark_row(
         "repeats": len(ours),
         "ours_spread": [round(ours[0], 2), round(ours[-1], 2)],
         "peer_spread": [round(peer[0], 2), round(peer[-1], 2)],
+        "other_load": round(timing.other_load, 2),
     }
 
 
@@ -137,6 +145,15 @@ def _mean_s(call: Call, calls: int) -> float:
     for _ in range(calls):
         call()
     return (time.perf_counter() - started) / calls
+
+
+def _others_s() -> float:
+    """Return processor seconds spent by all but this process, since some time in the past."""
+    machine, process = psutil.cpu_times(), psutil.Process().cpu_times()
+    waiting = machine.idle + getattr(machine, "iowait", 0.0)
+    # On Linux, what guests used is in user time already.
+    doubled = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)
+    return float(sum(machine) - waiting - doubled - process.user - process.system)
 
 
 def _calls_to_fill(call: Call, least_s: float) -> int:

@@ -51,7 +51,7 @@ def test_of_several_faces_the_one_nearest_the_centre_is_used(
 
 
 def test_a_missing_image_is_broken_data_and_no_failure_to_acquire(model: Model, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="gone.jpg"):
+    with pytest.raises(ImageError, match=r"gone\.jpg"):
         acquire([tmp_path / "gone.jpg"], model)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import platform
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -80,6 +81,15 @@ class TestTiming:
         assert timing.ratio > 2
         assert min(timing.peer_s) >= 0.02
 
+    def test_what_other_processes_do_meanwhile_is_reported(self) -> None:
+        spin = "import time; print(flush=True); t = time.monotonic() + 20\nwhile time.monotonic() < t: pass"
+        with subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            disturbed = interleave(lambda: time.sleep(0.1), lambda: time.sleep(0.1), repeats=3, least_s=0.0)
+            other.kill()
+        assert disturbed.other_load > 0.3
+
     def test_progress_sees_every_turn(self) -> None:
         seen: list[int] = []
 
@@ -103,7 +113,7 @@ class TestTiming:
     def test_a_row_gives_rates_from_medians_and_their_spread(self) -> None:
         row = benchmark_row(
             "embed, batch 8",
-            Timing(ours_s=(0.5, 0.1, 0.2), peer_s=(0.8, 0.4, 1.6)),
+            Timing(ours_s=(0.5, 0.1, 0.2), peer_s=(0.8, 0.4, 1.6), other_load=0.25),
             items=8,
             unit="faces",
             peer_name="another",
@@ -114,7 +124,7 @@ class TestTiming:
         assert set(row) >= CONTRACT
         assert (row["ours"], row["peer"], row["ratio"], row["unit"]) == (40.0, 10.0, 4.0, "faces/s")
         assert (row["ours_spread"], row["peer_spread"]) == ([16.0, 80.0], [5.0, 20.0])
-        assert (row["version"], row["threads"], row["repeats"]) == ("openvino-f32", 2, 3)
+        assert (row["version"], row["threads"], row["repeats"], row["other_load"]) == ("openvino-f32", 2, 3, 0.25)
 
 
 class TestParity:

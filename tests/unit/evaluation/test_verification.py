@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ from lfr.errors import ManifestError
 from lfr.evaluation import Acquired, fnmr_at_fmr, pair_scores, read_lfw_pairs, ten_fold_accuracy, verify_pairs
 from lfr.models import Model
 from lfr.types import Embeddings, FloatArray, IntArray
+from tests.unit.evaluation.builders import lfw_of_demo_faces
 
 PAIRS = """2\t2
 Ann_A\t1\t2
@@ -63,9 +63,7 @@ def test_a_pairs_file_gives_images_sides_kind_and_fold_of_each_pair(pairs_file: 
         ("Ann_A\t1\tBea_B\t1\n", "Ann_A\tx\tBea_B\t1\n", "line 4: expected an image number, found 'x'"),
     ],
 )
-def test_a_broken_pairs_file_is_refused_by_path_and_line(
-    old: str, new: str, complaint: str, pairs_file: Path
-) -> None:
+def test_a_broken_pairs_file_is_refused_by_path_and_line(old: str, new: str, complaint: str, pairs_file: Path) -> None:
     pairs_file.write_text(PAIRS.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ManifestError) as refusal:
         read_lfw_pairs(pairs_file)
@@ -103,9 +101,12 @@ def test_a_fold_is_decided_by_the_threshold_of_the_others() -> None:
 
 
 def test_equal_scores_are_never_cut_apart() -> None:
-    """Mated or not, all pairs score alike: each fold matches whole or not at all."""
-    mated = np.tile([True, False], 6)
-    assert ten_fold_accuracy(np.full(12, 0.3, np.float32), mated, np.arange(12) // 4).folds == (0.5,) * 3
+    """Four non-mated and two mated pairs at 0.3: better lose those two than let all six match."""
+    values = np.tile(scores(0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.6, 0.6, 0.6), 2)
+    mated = np.tile([False] * 4 + [True] * 5, 2)
+    result = ten_fold_accuracy(values, mated, np.arange(18) // 9)
+    assert result.thresholds == pytest.approx((0.45, 0.45))
+    assert result.folds == pytest.approx((7 / 9, 7 / 9))
 
 
 def test_the_threshold_is_the_best_one_of_all_by_trying_each() -> None:
@@ -200,18 +201,8 @@ def test_a_protocol_over_demo_faces_gives_the_documented_keys(
     tmp_path: Path, demo_faces: list[Path], model: Model
 ) -> None:
     """Two folds; one image holds no face, and its mated pair is a false non-match."""
-    by_name = {path.stem: path for path in demo_faces}
-    lines = ["2\t2"]
-    for first, second in (("s001", "s002"), ("s003", "s004")):
-        lines += [f"{first}\t1\t2", f"{second}\t1\t2", f"{first}\t1\t{second}\t1", f"{first}\t2\t{second}\t2"]
-    (tmp_path / "pairs.txt").write_text("\n".join(lines), encoding="utf-8")
-    for subject in ("s001", "s002", "s003", "s004"):
-        (tmp_path / subject).mkdir()
-        for number, variant in ((1, "a"), (2, "b")):
-            target = tmp_path / subject / f"{subject}_{number:04d}.jpg"
-            target.write_bytes(by_name[f"{subject}_{variant}"].read_bytes())
-    cv2.imwrite(str(tmp_path / "s004" / "s004_0002.jpg"), np.full((224, 224, 3), 128, np.uint8))
-    result = verify_pairs(tmp_path, read_lfw_pairs(tmp_path / "pairs.txt"), model, targets=[0.25, 0.1])
+    lfw = lfw_of_demo_faces(tmp_path, demo_faces)
+    result = verify_pairs(lfw, read_lfw_pairs(lfw / "pairs.txt"), model, targets=[0.25, 0.1])
     document = result.as_dict()
     assert document["failures_to_acquire"] == 1
     assert (document["images"], document["mated"], document["non_mated"]) == (8, 4, 4)

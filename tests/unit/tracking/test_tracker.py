@@ -1,5 +1,6 @@
 """Faces of one camera to tracks, by place and size alone."""
 
+import pickle
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -126,7 +127,8 @@ def test_a_person_who_walks_up_to_the_camera_is_one_pass(rng: np.random.Generato
     walk = Walk(0.0, (1.0, 23.0), (-0.5, 2.8))
     moments = list(Crowd([walk], Clock(fps=12.5), Detection(false_rate=0.0)).moments(rng))
     widths = [np.ptp(moment.xyxy[0, ::2]) for moment in (moments[0], moments[-1])]
-    assert widths[0] < 20 < 120 < widths[1]
+    assert widths[0] < 20
+    assert widths[1] > 120
     tracker = Tracker()
     owners = tracks_of_passes(follow(moments, tracker))
     assert len(owners[0]) == 1
@@ -237,9 +239,7 @@ def test_ten_thousand_frames_leave_no_more_behind_than_ten(rng: np.random.Genera
         tracks = tracker.update(faces_at(np.concatenate([corner, corner + 40], axis=1)), time_s=frame * FRAME_S)
         most = max(most, len(tracks))
     assert most < 150
-    held = [value for value in vars(tracker).values() if isinstance(value, np.ndarray)]
-    held += list(vars(vars(tracker)["_motion"]).values())
-    assert {len(array) for array in held} == {len(tracks)}
+    assert len(pickle.dumps(tracker)) < 50_000
 
 
 def test_the_result_of_a_frame_is_not_changed_by_the_next() -> None:
@@ -255,9 +255,10 @@ def test_the_result_of_a_frame_is_not_changed_by_the_next() -> None:
 @pytest.mark.parametrize("time_s", [0.1, float("nan"), float("inf")])
 def test_time_that_falls_or_is_none_is_refused(time_s: float) -> None:
     tracker, _ = confirmed_tracker()
-    for step in (lambda: tracker.update(Faces.empty(), time_s=time_s), lambda: tracker.predict(time_s=time_s)):
-        with pytest.raises(ValueError, match=r"time_s fell from 0\.16"):
-            step()
+    with pytest.raises(ValueError, match=r"time_s fell from 0\.16"):
+        tracker.update(Faces.empty(), time_s=time_s)
+    with pytest.raises(ValueError, match=r"time_s fell from 0\.16"):
+        tracker.predict(time_s=time_s)
 
 
 @pytest.mark.parametrize("wrong", [{"max_age_s": 0.0}, {"confirm_detections": 0}, {"start_score": 2.0}, {"speed": 1}])

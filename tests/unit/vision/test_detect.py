@@ -11,7 +11,7 @@ import pytest
 
 from lfr.geometry import iou_matrix
 from lfr.models import Export, Model
-from lfr.types import Faces, Pixels
+from lfr.types import Faces, FloatArray, Pixels
 from lfr.vision import Detector
 from lfr.vision.detect import _suppress
 from tests.conftest import picture
@@ -103,17 +103,17 @@ def test_a_picture_with_a_longer_side_is_shrunk_and_its_faces_are_given_at_its_o
     assert np.abs(native.landmarks - shrunk.landmarks[order]).max() < 0.08 * native.size_px.max()
 
 
-def test_both_axes_are_scaled_back_by_their_own_factor(scene: Scene, model: Model) -> None:
+def test_both_axes_are_scaled_back_by_their_own_factor() -> None:
     """1000 x 37 shrinks to 100 x 4, which is not a tenth: the height's factor is 9.25."""
 
-    def all_outputs_on(canvas: Pixels) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
-        cells = [(canvas.shape[1] // s) * (canvas.shape[2] // s) for s in (8, 16, 32)]
+    def one_face(pixels: Pixels) -> tuple[FloatArray, ...]:
+        cells = [(pixels.shape[1] // s) * (pixels.shape[2] // s) for s in (8, 16, 32)]
         certain = [np.zeros((1, n, 1), np.float32) for n in cells]
         certain[0][0, 0] = 1.0  # one face in the first cell, 8 pixels wide and high, its centre at (0, 0)
         flat = [np.zeros((1, n, k), np.float32) for k in (4, 10) for n in cells]
         return (*certain, *certain, *flat)
 
-    faces = Detector(all_outputs_on, max_side=100).detect(np.zeros((37, 1000, 3), np.uint8))
+    faces = Detector(one_face, max_side=100).detect(np.zeros((37, 1000, 3), np.uint8))
     assert faces.xyxy.tolist() == [[-40.0, -37.0, 40.0, 37.0]]
 
 
@@ -124,16 +124,16 @@ def test_a_picture_that_is_small_enough_is_not_touched(scene: Scene, model: Mode
 
 
 def test_a_smallest_face_shrinks_the_picture_as_far_as_that_face_allows(scene: Scene, model: Model) -> None:
-    pixels = scene((1280, 720), (300, 200, 260), (900, 400, 60))
     sizes: list[tuple[int, ...]] = []
 
-    def watched(canvas: Pixels) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
-        sizes.append(canvas.shape)
-        return model.detector(canvas)
+    def watched(pixels: Pixels) -> tuple[FloatArray, ...]:
+        sizes.append(pixels.shape)
+        return model.detector(pixels)
 
-    assert len(Detector(watched).detect(pixels)) == 2
-    assert len(Detector(watched, min_face_px=20).detect(pixels)) == 2
-    assert len(Detector(watched, min_face_px=100).detect(pixels)) == 1
+    street = scene((1280, 720), (300, 200, 260), (900, 400, 60))
+    assert len(Detector(watched).detect(street)) == 2
+    assert len(Detector(watched, min_face_px=20).detect(street)) == 2
+    assert len(Detector(watched, min_face_px=100).detect(street)) == 1
     assert sizes == [(1, 736, 1280, 3), (1, 736, 1280, 3), (1, 160, 256, 3)]
 
 
@@ -148,7 +148,7 @@ def test_a_picture_leaves_nothing_behind_for_the_next_one(scene: Scene, model: M
 
 
 def test_the_picture_is_wiped_even_when_the_network_fails() -> None:
-    def failing(canvas: Pixels) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
+    def failing(pixels: Pixels) -> tuple[FloatArray, ...]:
         raise MemoryError
 
     detector = Detector(failing)

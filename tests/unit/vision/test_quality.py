@@ -44,7 +44,8 @@ def blurred(crops: Pixels, sigma: float) -> Pixels:
 
 
 def scaled(crops: Pixels, gain: float, offset: float = 0) -> Pixels:
-    return np.clip(crops.astype(np.float32) * gain + offset, 0, 255).astype(np.uint8)
+    changed: Pixels = np.clip(crops.astype(np.float32) * gain + offset, 0, 255).astype(np.uint8)
+    return changed
 
 
 def half_dark(crops: Pixels) -> Pixels:
