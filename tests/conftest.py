@@ -14,10 +14,18 @@ import pytest
 import lfr
 from lfr.models import VERSIONS, Export, Model, export_models, load_model
 from lfr.models.runtimes import OnnxNetwork
+from lfr.sources.quiet import quiet_decoder
 from lfr.types import Pixels
 from lfr.vision import Detector, align
 
 DEMO_FACES = Path(lfr.__file__).parent / "sources" / "demo_faces"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _silent_ffmpeg() -> None:
+    """Have FFmpeg silent from the start, because it asks once a process, and tests write videos with OpenCV's own."""
+    with quiet_decoder():
+        pass
 
 
 @pytest.fixture(scope="session")

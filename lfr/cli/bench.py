@@ -104,10 +104,10 @@ def detect(
 
     settings, version, threads = _setting(model, threads)
     frames, data = _frames(source, settings)
+    pictures = read_frames(track(frames, "reading frames"))
     with err.status("loading the model and OpenCV's copy of it"):
         peer = opencv_detector(yunet_onnx(settings.weights))
         loaded = load_model(version, threads=threads, weights=settings.weights)
-    pictures = read_frames(track(frames, "reading frames"))
     progress = partial(track, description="detecting", total=repeats)
     rows = bench_detect(loaded, pictures, peer=peer, threads=threads, repeats=repeats, progress=progress)
     _emit([row | {"data": data} for row in rows], as_json=json)
@@ -290,7 +290,7 @@ def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
             f"model version: {first['version']}; peer: {first['peer_name']}",
             style="dim",
         )
-        other_load = max(row["other_load"] for row in rows)
+        other_load = max((row["other_load"] for row in rows if "other_load" in row), default=0.0)
         if other_load >= QUIET_CORES:
             out.print(
                 f"the machine was not quiet: other processes kept up to {other_load:.1f} cores busy; "

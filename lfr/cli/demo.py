@@ -65,14 +65,15 @@ def demo(
     reference_of = dict(setup.references)
     pictures: list[AlertPicture] = []
     preview: list[Pixels] = []
-    alerted: dict[int, str] = {}
+    best: dict[int, AlertProposal] = {}
 
     def on_frame(seen: SceneFrame, result: FrameResult) -> None:
         for alert in result.proposals:
-            alerted[alert.track_id] = f"{alert.subject_id} {alert.score:.2f}"
+            best[alert.track_id] = max(best.get(alert.track_id, alert), alert, key=lambda a: a.score)
             reference = _resized(read_image(reference_of[alert.subject_id]), (224, 224))
             pictures.append(AlertPicture(alert, _face(seen.frame.pixels, alert.xyxy), reference))
         if result.time_s * _PREVIEW_FPS >= len(preview):
+            alerted = {track_id: f"{a.subject_id} {a.score:.2f}" for track_id, a in best.items()}
             shown = draw_preview(seen.frame.pixels, faces=result.faces, tracks=result.tracks, alerted=alerted)
             preview.append(_resized(shown, _PREVIEW_WH))
 

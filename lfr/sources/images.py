@@ -8,6 +8,7 @@ limit never gets memory for them.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -27,13 +28,20 @@ MIN_SIDE_PX = 16
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _BACKGROUND = (255, 255, 255)
+# No picture within the limit of pixels needs more: four channels of 16 bits, and room for metadata.
+_BYTES_PER_PIXEL, _METADATA_BYTES = 8, 16_000_000
+# A marker other than fill bytes, stuffed zeros and restarts, which belong to the entropy-coded data.
+_JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])", re.DOTALL)
+_JPEG_END, _JPEG_WITHOUT_LENGTH = 0xD9, {0x01, 0xD8}
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Return the picture in a file as (height, width, 3) BGR.
 
     EXIF orientation is applied; 16 bits become 8 by scaling; grey, palette
-    and CMYK become colour; what is transparent becomes white.
+    and CMYK become colour; what is transparent becomes white. Damage inside
+    a JPEG's compressed data cannot be told from a picture and passes; a JPEG
+    without its end does not.
 
     Parameters
     ----------
@@ -48,6 +56,11 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
         Missing, empty, truncated, not a picture of a known kind, animated, too small or too large.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ImageError(f"{path}: not a regular file")  # reading a pipe or a device may never end
+        size = path.stat().st_size
+        if size > _BYTES_PER_PIXEL * max_pixels + _METADATA_BYTES:
+            raise ImageError(f"{path}: {size} bytes is more than any picture of {max_pixels} pixels")
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot read: {error.strerror}") from error
@@ -74,11 +87,14 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> Pix
     if not data:
         raise ImageError(f"{name}: the file is empty")
     with warnings.catch_warnings():
-        # What Pillow warns of (bombs, odd metadata) is either checked here or does not touch pixels.
-        warnings.simplefilter("ignore")
+        # What Pillow warns of (bombs, odd metadata) is either checked here or does not touch pixels. Only its
+        # own warnings: filters belong to the process, and another thread may be left with this one.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_header(image, name=name, max_pixels=max_pixels)
+                image.load()
+                _check_end(image, data, name=name)
                 return _to_bgr(image)
         except ImageError:
             raise
@@ -103,6 +119,28 @@ def _check_header(image: Image.Image, *, name: str, max_pixels: int) -> None:
         raise ImageError(f"{name}: holds {frames} pages; a picture of one page is wanted")
     if frames > 1:
         raise ImageError(f"{name}: animated, with {frames} frames; a still picture is wanted")
+
+
+def _check_end(image: Image.Image, data: bytes, *, name: str) -> None:
+    """Refuse what Pillow decodes without a word although its end is missing or a checksum is wrong."""
+    if image.format in {"JPEG", "MPO"} and not _jpeg_has_end(data):
+        raise ImageError(f"{name}: the picture is truncated (no end-of-image marker)")
+    if image.format == "PNG":
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as again:
+            again.verify()  # leaves an image unusable, so not the one that was decoded
+
+
+def _jpeg_has_end(data: bytes) -> bool:
+    """Whether the end-of-image marker is met, walking from segment to segment (ITU-T T.81, annex B)."""
+    at = 2
+    while found := _JPEG_MARKER.search(data, at):
+        marker = found[1][0]
+        if marker == _JPEG_END:
+            return True
+        at = found.end()
+        if marker not in _JPEG_WITHOUT_LENGTH:
+            at += int.from_bytes(data[at : at + 2], "big")
+    return False
 
 
 def _to_bgr(image: Image.Image) -> Pixels:

@@ -216,8 +216,8 @@ class LiveSource(Source):
             if self._give_up_s is not None:
                 left_s = self._give_up_s - (time.monotonic() - lost_s)
                 if left_s <= 0.0:
-                    self._error = SourceError(f"{self.name}: lost, and not back within {self._give_up_s:g} s")
                     self._say(SourceEvent("gave_up", attempt))
+                    self._error = SourceError(f"{self.name}: lost, and not back within {self._give_up_s:g} s")
                     break
                 wait_s = min(wait_s, left_s)
             attempt += 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from lfr.errors import SourceError
 from lfr.sources.images import IMAGE_SUFFIXES
-from lfr.sources.live import LiveSource
+from lfr.sources.live import LiveSource, SourceEvent
 from lfr.sources.recorded import PictureSource, VideoSource
 from lfr.sources.source import Source
 
@@ -17,7 +19,15 @@ _STREAM_SCHEMES = ("rtsp", "rtsps")
 _URL_PARTS = re.compile(r"([^/?#]*)([^?#]*)(.*)", re.DOTALL)
 
 
-def open_source(spec: str | Path) -> Source:
+def open_source(
+    spec: str | Path,
+    *,
+    prefetch: int = 2,
+    connect_timeout_s: float = 10.0,
+    read_timeout_s: float = 5.0,
+    give_up_s: float | None = None,
+    on_event: Callable[[SourceEvent], None] | None = None,
+) -> Source:
     """Open a source of frames.
 
     Parameters
@@ -25,6 +35,10 @@ def open_source(spec: str | Path) -> Source:
     spec
         A picture, a folder of pictures, a video file; or, live, an ``rtsp://``
         or ``rtsps://`` URL or a device (``0`` or ``/dev/video0``).
+    prefetch
+        Frames of a video decoded ahead at most.
+    connect_timeout_s, read_timeout_s, give_up_s, on_event
+        Of a live source, as for `LiveSource`.
 
     Raises
     ------
@@ -33,21 +47,36 @@ def open_source(spec: str | Path) -> Source:
     ImageError
         The picture cannot be used.
     """
-    text = str(spec)
+    text = str(spec).strip()
+    if not text:
+        raise SourceError("the source has no name")
     if _scheme(text) is not None or _is_device(text):
-        return _open_live(text)
-    path = Path(text)
-    if not path.exists():
-        raise SourceError(f"{path}: no such file or folder")
+        _check_live(text)
+        return LiveSource(
+            text,
+            name=source_name(text),
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+            give_up_s=give_up_s,
+            on_event=on_event,
+        )
+    path = Path(spec)
+    if (mode := _mode(path)) is None:
+        raise SourceError(f"{source_name(spec)}: no such file or folder")
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise SourceError(f"{source_name(spec)}: neither a file nor a folder nor a camera")
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return PictureSource(path)
-    return VideoSource(path)
+    return VideoSource(path, prefetch=prefetch)
 
 
 def is_recorded(spec: str | Path) -> bool:
-    """Whether the source is a file or folder on this machine, not a stream, device or URL."""
-    text = str(spec)
-    return _scheme(text) is None and not _is_device(text)
+    """Whether the source is, or if it existed would be, a file or folder: no URL, device, pipe or link to one."""
+    text = str(spec).strip()
+    if _scheme(text) is not None or _is_device(text):
+        return False
+    mode = _mode(Path(spec))
+    return mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def source_name(spec: str | Path) -> str:
@@ -55,7 +84,8 @@ def source_name(spec: str | Path) -> str:
 
     Where it cannot be told which part is the password, only the scheme is left.
     """
-    text = str(spec)
+    # In one line, whatever the name holds; a space before a URL must not keep its password from being seen.
+    text = "".join(c if c.isprintable() else "?" for c in str(spec).strip())
     scheme = _scheme(text)
     if scheme is None:
         return text
@@ -76,13 +106,27 @@ def _scheme(text: str) -> str | None:
 
 
 def _is_device(text: str) -> bool:
-    return text.isdecimal() or text.startswith("/dev/")
+    if text.isdecimal():
+        return True
+    # Below /dev there are files too, in /dev/shm.
+    mode = _mode(Path(text)) if text.startswith("/dev/") else None
+    return text.startswith("/dev/") and not (mode is not None and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)))
 
 
-def _open_live(text: str) -> Source:
+def _mode(path: Path) -> int | None:
+    """The file mode of what is at the path; None where nothing is, or no path could be that."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+
+
+def _check_live(text: str) -> None:
+    """Raise for a URL that is not to be opened."""
     scheme = _scheme(text)
     if scheme is not None and scheme not in _STREAM_SCHEMES:
         raise SourceError(f"{source_name(text)}: {scheme} streams are not read; known are {', '.join(_STREAM_SCHEMES)}")
     if scheme is not None and not re.match(r"[A-Za-z]+://", text):
         raise SourceError(f"{source_name(text)}: not a URL that can be opened; give it as text, with two slashes")
-    return LiveSource(text, name=source_name(text))
+    if not text.isprintable() or " " in text:  # a line's end would begin a request of its own
+        raise SourceError(f"{source_name(text)}: a URL holds no spaces or control characters")

@@ -16,6 +16,7 @@ import numpy as np
 
 from lfr.errors import InputError
 from lfr.geometry import clip_xyxy
+from lfr.sources.quiet import quiet_decoder
 from lfr.sources.scene_camera import Camera
 from lfr.sources.scene_cast import cast_walkers
 from lfr.sources.scene_light import Clouds
@@ -118,12 +119,16 @@ class Scene:
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
         codec = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(path), codec, self.settings.fps, self.settings.resolution_wh)
+        with quiet_decoder():
+            writer = cv2.VideoWriter(str(path), codec, self.settings.fps, self.settings.resolution_wh)
         if not writer.isOpened():
             raise InputError(f"{path}: cannot be written as an MP4 video; its name must end in .mp4")
         try:
             for scene_frame in self.frames():
                 writer.write(scene_frame.frame.pixels)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         finally:
             writer.release()
 

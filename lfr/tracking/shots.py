@@ -61,9 +61,7 @@ class BestShots:
         If ``shots`` is under 1, a time is negative or the share is not in 0..1.
     """
 
-    def __init__(
-        self, *, shots: int = 5, apart_s: float = 0.25, better_share: float = 0.25, late_s: float = 2.0
-    ) -> None:
+    def __init__(self, *, shots: int = 5, apart_s: float = 0.1, better_share: float = 0.3, late_s: float = 2.0) -> None:
         if shots < 1 or not (apart_s >= 0.0 and late_s >= 0.0 and 0.0 <= better_share <= 1.0):
             raise ValueError(f"got shots={shots}, apart_s={apart_s}, better_share={better_share}, late_s={late_s}")
         self._shots, self._apart_s, self._better_share, self._late_s = shots, apart_s, better_share, late_s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ __all__ = [
     "extra",
     "opencv_detector",
     "opencv_recogniser",
+    "quiet_opencv",
     "sface_onnx",
     "yunet_onnx",
 ]
@@ -96,7 +96,7 @@ def yunet_onnx(weights: Path | None = None) -> bytes:
 
 def opencv_recogniser(graph: bytes) -> FaceEmbedder:
     """Return OpenCV's ``FaceRecognizerSF`` on an ONNX graph of SFace."""
-    with _quiet():
+    with quiet_opencv():
         recogniser = cv2.FaceRecognizerSF.create("onnx", np.frombuffer(graph, np.uint8), np.zeros(0, np.uint8))
 
     def embed(crop: Pixels) -> FloatArray:
@@ -108,25 +108,20 @@ def opencv_recogniser(graph: bytes) -> FaceEmbedder:
 
 def opencv_detector(graph: bytes) -> Finder:
     """Return OpenCV's ``FaceDetectorYN`` on an ONNX graph of YuNet, at `SCORE_THRESHOLD`."""
-    with _quiet():
+    with quiet_opencv():
         return opencv_finder(graph, score_threshold=SCORE_THRESHOLD)
 
 
 def _exported(network: ImageNetwork) -> bytes:
     extra("onnxscript")
-    with _quiet():
-        return onnx_bytes(network)
+    return onnx_bytes(network)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what torch's exporter and OpenCV's importer say of parts that are not used here."""
-    exporter = logging.getLogger("torch.onnx")
-    before = exporter.level, cv2.utils.logging.getLogLevel()
-    exporter.setLevel(logging.ERROR)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+def quiet_opencv() -> Iterator[None]:
+    """Silence what OpenCV's importer and decoder say of parts that are not used here."""
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
         yield
     finally:
-        exporter.setLevel(before[0])
-        cv2.utils.logging.setLogLevel(before[1])
+        cv2.utils.logging.setLogLevel(before)

@@ -19,11 +19,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lfr.evaluation.benchmarks.peers import quiet_opencv
 from lfr.geometry import iou_matrix
 from lfr.matching import DecisionRule, Snapshot
 from lfr.models import CROP_SIDE, export_models
 from lfr.pipeline import FrameResult, Recogniser, StreamProcessor, StreamSettings
 from lfr.sources import open_source
+from lfr.sources.quiet import quiet_decoder
 from lfr.tracking import Tracker
 from lfr.types import Embeddings, Faces, FloatArray, Pixels
 from lfr.vision import ENROLMENT_POLICY, assess
@@ -49,12 +51,16 @@ class _Peer:
     """OpenCV's detector and recogniser, used as its documentation shows."""
 
     def __init__(self, folder: Path, resolution_wh: tuple[int, int]) -> None:
-        self._detector = cv2.FaceDetectorYN.create(str(folder / "yunet.onnx"), "", resolution_wh, PEER_SCORE, 0.3, 5000)
-        self._recogniser = cv2.FaceRecognizerSF.create(str(folder / "sface.onnx"), "")
+        with quiet_opencv():
+            self._detector = cv2.FaceDetectorYN.create(
+                str(folder / "yunet.onnx"), "", resolution_wh, PEER_SCORE, 0.3, 5000
+            )
+            self._recogniser = cv2.FaceRecognizerSF.create(str(folder / "sface.onnx"), "")
 
     def run(self, path: Path, references: FloatArray) -> list[tuple[_PeerFrame, FloatArray]]:
         """Return for every frame what was found and each face's score with every reference."""
-        capture = cv2.VideoCapture(str(path))
+        with quiet_decoder():
+            capture = cv2.VideoCapture(str(path))
         frames: list[tuple[_PeerFrame, FloatArray]] = []
         while True:
             more, pixels = capture.read()

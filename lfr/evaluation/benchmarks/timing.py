@@ -20,6 +20,8 @@ Progress = Callable[[Iterable[int]], Iterable[int]]
 """Wraps the numbers of what is done one after another, to show progress."""
 
 _WARM_UP_CALLS = 3
+_SETTLE_STEP_S = 0.01
+_SETTLE_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Timing:
 def interleave(ours: Call, peer: Call, *, repeats: int = 5, least_s: float = 0.1, progress: Progress = iter) -> Timing:
     """Time ours, peer, ours, peer and so on, after both are warm.
 
+    Each turn begins with a pause until the threads of the other side sleep,
+    and a call that is not timed, which wakes its own.
+
     Parameters
     ----------
     ours, peer
@@ -55,8 +60,7 @@ def interleave(ours: Call, peer: Call, *, repeats: int = 5, least_s: float = 0.1
     repeats
         Turns of each side, at least 1.
     least_s
-        A side is called in its turn as often as it takes to fill this time, so that
-        short calls are measured well and threads still spinning for the other side weigh little.
+        A side is called in its turn as often as it takes to fill this time, so that short calls are measured well.
     progress
         Wraps the turns.
 
@@ -84,6 +88,7 @@ def latencies_s(call: Callable[[int], object], *, calls: int) -> FloatArray:
     calls
         How many are timed, at least 1.
     """
+    _settle()
     for i in range(_WARM_UP_CALLS):
         call(i)
     taken = np.empty(calls, np.float32)
@@ -140,7 +145,22 @@ def benchmark_row(
     }
 
 
+def _settle() -> None:
+    """Wait until no thread of this process works, half a second at most.
+
+    After a product, OpenBLAS keeps its threads spinning on their cores for
+    0.1 s, and so would slow whatever is timed next.
+    """
+    for _ in range(_SETTLE_STEPS):
+        before_s = time.process_time()
+        time.sleep(_SETTLE_STEP_S)
+        if time.process_time() - before_s < _SETTLE_STEP_S / 4:
+            return
+
+
 def _mean_s(call: Call, calls: int) -> float:
+    _settle()
+    call()
     started = time.perf_counter()
     for _ in range(calls):
         call()

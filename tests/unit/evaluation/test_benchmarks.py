@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lfr.cli.bench import app
-from lfr.errors import InputError, LfrError, RefusedError, RuntimeUnavailableError
+from lfr.errors import InputError, LfrError, RefusedError, RuntimeUnavailableError, SourceError
 from lfr.evaluation.benchmarks import (
     FRAME_WH,
     Timing,
@@ -66,8 +66,9 @@ class TestTiming:
     def test_the_two_sides_take_turns_once_both_are_warm(self) -> None:
         called: list[str] = []
         timing = interleave(lambda: called.append("ours"), lambda: called.append("peer"), repeats=3, least_s=0.0)
-        assert called[-6:] == ["ours", "peer"] * 3
-        assert {"ours", "peer"} == set(called[:-6])
+        # In each turn one call that is not timed, and one that is.
+        assert called[-12:] == ["ours", "ours", "peer", "peer"] * 3
+        assert {"ours", "peer"} == set(called[:-12])
         assert len(timing.ours_s) == len(timing.peer_s) == 3
 
     def test_a_short_call_is_made_often_enough_to_fill_its_turn(self) -> None:
@@ -299,6 +300,7 @@ class TestCommands:
         ("arguments", "error", "message"),
         [
             (["detect", "--source", "rtsp://user:secret@camera/1"], RefusedError, "recorded files only"),
+            (["detect", "--source", "no/such/video.mp4"], SourceError, "no/such/video.mp4: no such file"),
             (["embed", "--images", "no/such/folder"], InputError, "no/such/folder: no folder with pictures"),
         ],
     )

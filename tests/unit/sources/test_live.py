@@ -152,8 +152,8 @@ def test_a_camera_that_stays_away_is_given_up_after_the_time_agreed(camera: Rtsp
     with watch(camera, give_up_s=0.5, events=events) as source:
         frames = iter(source)
         next(frames)
-        camera.stop()
         gone_s = time.monotonic()
+        camera.stop()
         with pytest.raises(SourceError, match=r"^the camera: lost, and not back within 0\.5 s$"):
             list(frames)
         assert 0.5 <= time.monotonic() - gone_s < 3.0

@@ -1,0 +1,62 @@
+"""What README.md tells people to type, typed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+# What make itself runs is what CI runs; a test that ran it would run itself.
+COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if not line.startswith("make ")]
+PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the commands name, as a clone would have it."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "lfr" / "sources" / "demo_faces", folder / "lfr" / "sources" / "demo_faces")
+    return folder
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    # The commands of this environment come first on the path; lfr itself is installed in it.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("LFR_")}
+    return subprocess.run(
+        command, cwd=folder, env=clean | {"PATH": path}, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_commands_and_python_run_one_after_another_as_printed(clone: Path) -> None:
+    assert len(COMMANDS) >= 8
+    for command in COMMANDS:
+        result = run(["bash", "-c", command], clone)
+        assert result.returncode == 0, f"{command}: {result.stderr}"
+        assert "Traceback" not in result.stderr
+    assert (clone / "scene.mp4").stat().st_size > 0
+    (snippet,) = PYTHON
+    result = run([sys.executable, "-c", snippet], clone)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^\d+ faces seen$", result.stdout, re.MULTILINE)
+
+
+def test_what_it_links_to_is_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_make_targets_it_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bmake ([a-z-]+)", README))
+    assert {"demo", "test"} <= named
+    assert named <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
