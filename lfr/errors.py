@@ -14,24 +14,40 @@
     │   ├── WeightsError         a weight file is missing or is not the one that was pinned
     │   ├── RuntimeUnavailableError   the runtime, device or precision asked for is not here
     │   └── ModelMismatchError   templates of two different models met
+    ├── StoreError               the governed store is not there, or does not hold what was asked for
+    │   ├── StoreUnavailableError     the database cannot be reached, is locked, read-only or full
+    │   ├── MigrationError       its tables are not those of this version
+    │   ├── KeyFileError         a key is missing, destroyed, wrong or open to others
+    │   ├── NotFoundError        there is no such thing, or it belongs to another force
+    │   └── ConflictError        what is there does not allow it: sealed, started, adjudicated, the same again
     └── RefusedError             a safeguard says no, whatever the input
+        ├── AccessDeniedError    the key is unknown, expired or revoked, or its role may not do this
+        └── NotAuthorisedError   there is no live, authorised deployment that covers this
 
 Every message says what is wrong and where, in one line, and what to do
 where that is not obvious. The command line prints it and exits with 2.
 """
 
 __all__ = [
+    "AccessDeniedError",
+    "ConflictError",
     "FaceError",
     "ImageError",
     "InputError",
+    "KeyFileError",
     "LfrError",
     "ManifestError",
+    "MigrationError",
     "ModelError",
     "ModelMismatchError",
+    "NotAuthorisedError",
+    "NotFoundError",
     "RefusedError",
     "RuntimeUnavailableError",
     "SettingsError",
     "SourceError",
+    "StoreError",
+    "StoreUnavailableError",
     "WatchlistError",
     "WeightsError",
 ]
@@ -85,5 +101,37 @@ class ModelMismatchError(ModelError):
     """Templates of two different models met."""
 
 
+class StoreError(LfrError):
+    """The governed store is not there, or does not hold what was asked for."""
+
+
+class StoreUnavailableError(StoreError):
+    """The database cannot be reached, is locked, read-only or full."""
+
+
+class MigrationError(StoreError):
+    """The database's tables are not those of this version."""
+
+
+class KeyFileError(StoreError):
+    """A key is missing, destroyed, wrong or open to others."""
+
+
+class NotFoundError(StoreError):
+    """There is no such thing, or it belongs to another force."""
+
+
+class ConflictError(StoreError):
+    """What is there does not allow it: sealed, started, adjudicated, the same again."""
+
+
 class RefusedError(LfrError):
     """A safeguard says no, whatever the input."""
+
+
+class AccessDeniedError(RefusedError):
+    """The key is unknown, expired or revoked, or its role may not do this."""
+
+
+class NotAuthorisedError(RefusedError):
+    """There is no live, authorised deployment that covers this."""

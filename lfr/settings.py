@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lfr.errors import SettingsError
@@ -27,6 +27,14 @@ class Settings(BaseSettings):
         default=None, ge=1, le=1024, description="Threads for the networks; unset: the runtime's choice."
     )
     weights: Path | None = Field(default=None, description="Folder of the weight pack; unset: the installed one.")
+    home: Path = Field(default=Path("lfr-data"), description="Folder of everything that lfr keeps.")
+    database_url: SecretStr | None = Field(
+        default=None, description="Database of the governed store; unset: SQLite in the home folder."
+    )
+    master_key_file: Path | None = Field(
+        default=None, description="File of the master key; unset: master.key in the home folder."
+    )
+    key: SecretStr | None = Field(default=None, description="API key that the command line acts with.")
     eval_data: Path | None = Field(default=None, description="Folder of evaluation data, for tests and benchmarks.")
 
 

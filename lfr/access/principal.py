@@ -1,0 +1,165 @@
+"""Who is acting: a key's owner, checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy.orm import Session
+
+from lfr.access.permissions import PERMISSIONS, Permission, Role
+from lfr.audit import append, force_chain
+from lfr.database import Store
+from lfr.database.tables import AccessKey, AuditEntry, Force, Person
+from lfr.errors import AccessDeniedError, NotFoundError
+
+__all__ = ["KEY_PREFIX", "Principal", "authenticate", "hash_secret", "record"]
+
+KEY_PREFIX = "lfr_"
+_HASHER = PasswordHasher()
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody, or a device, who acts.
+
+    Attributes
+    ----------
+    id
+        What the audit log calls them: ``person-…`` or ``device-…``.
+    force_id
+        The one force they act for.
+    roles
+        What their key allows.
+    person_id, rank
+        Of a person; None of a device. Two-person rules compare persons.
+    """
+
+    id: str
+    force_id: str
+    roles: frozenset[Role]
+    person_id: str | None = None
+    rank: str | None = None
+
+    @classmethod
+    def system(cls, force_id: str) -> Principal:
+        """Return lfr itself acting for a force: retention, and nothing a person must do."""
+        return cls("system", force_id, frozenset({"system"}))
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the permission table allows it."""
+        return bool(self.roles & PERMISSIONS.get(permission, frozenset()))
+
+    def role_for(self, permission: Permission) -> Role:
+        """Return the role in which this is done.
+
+        Raises
+        ------
+        AccessDeniedError
+            No role of theirs allows it.
+        """
+        allowed = sorted(self.roles & PERMISSIONS.get(permission, frozenset()))
+        if not allowed:
+            needed = ", ".join(sorted(PERMISSIONS.get(permission, frozenset()) - {"system"})) or "nobody"
+            raise AccessDeniedError(f"{self.id} may not do {permission}: it takes the role {needed}")
+        return allowed[0]
+
+    def require(self, permission: Permission, *, force_id: str | None = None, what: str = "it") -> Role:
+        """Return the role in which this is done to something of a force.
+
+        Raises
+        ------
+        AccessDeniedError
+            No role of theirs allows it.
+        NotFoundError
+            It belongs to another force, whose things are as if they were not there.
+        """
+        role = self.role_for(permission)
+        if force_id is not None and force_id != self.force_id:
+            raise NotFoundError(f"{what}: there is none of that name")
+        return role
+
+    def require_person(self) -> str:
+        """Return the person's id; raises AccessDeniedError for a device and for lfr itself."""
+        if self.person_id is None:
+            raise AccessDeniedError(f"{self.id} is no person, and a person must do this")
+        return self.person_id
+
+
+def record(
+    store: Store,
+    session: Session,
+    principal: Principal,
+    permission: Permission,
+    object_id: str,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Check that the principal may do this, and log in their force's chain that they did."""
+    return append(
+        store,
+        session,
+        chain=force_chain(principal.force_id),
+        actor=principal.id,
+        role=principal.role_for(permission),
+        action=permission,
+        object_id=object_id,
+        before=before,
+        after=after,
+        details=details,
+    )
+
+
+def hash_secret(secret: str) -> str:
+    """Return the argon2id hash of a key's secret part."""
+    return _HASHER.hash(secret)
+
+
+def authenticate(store: Store, key: str) -> Principal:
+    """Return whose key this is.
+
+    Parameters
+    ----------
+    store
+        Where keys are.
+    key
+        ``lfr_<id>_<secret>`` as shown once when it was made.
+
+    Raises
+    ------
+    AccessDeniedError
+        It is none, unknown, expired or revoked, or its force is destroyed. The message does not say which of
+        unknown and wrong it is.
+    """
+    key_id, _, secret = key.strip().removeprefix(KEY_PREFIX).partition("_")
+    with store.database.read() as session:
+        row = session.get(AccessKey, f"key-{key_id}")
+        person = session.get(Person, row.person_id) if row is not None and row.person_id else None
+        force = session.get(Force, row.force_id) if row is not None else None
+    if row is None or force is None or not _matches(row.secret_hash, secret):
+        raise AccessDeniedError("the key is not known here")
+    if row.revoked_at is not None:
+        raise AccessDeniedError(f"key {row.id} was revoked")
+    if row.expires_at <= store.now():
+        raise AccessDeniedError(f"key {row.id} expired")
+    if force.destroyed_at is not None:
+        raise AccessDeniedError(f"key {row.id}: the data of its force were destroyed")
+    return Principal(
+        id=person.id if person else f"device-{row.id.removeprefix('key-')}",
+        force_id=row.force_id,
+        roles=frozenset(cast("list[Role]", row.roles)),
+        person_id=person.id if person else None,
+        rank=person.rank if person else None,
+    )
+
+
+def _matches(secret_hash: str, secret: str) -> bool:
+    try:
+        return _HASHER.verify(secret_hash, secret)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -1,0 +1,175 @@
+"""Append to a hash chain, inside the transaction of what is logged.
+
+There is one chain for each force and one for the installation (keys, models,
+promotions). The sequence is given under the lock on the chain's row, so its
+order is the order of commits, has no gap, and serves as the id of events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from lfr.database import SigningKey, Store
+from lfr.database.tables import AuditChain, AuditCheckpoint, AuditEntry
+
+__all__ = [
+    "CHECKPOINT_EVERY",
+    "GENESIS",
+    "INSTALLATION_CHAIN",
+    "append",
+    "canonical",
+    "checkpoint",
+    "checkpoint_message",
+    "entry_document",
+    "entry_hash",
+    "force_chain",
+]
+
+INSTALLATION_CHAIN = "installation"
+GENESIS = "0" * 64
+CHECKPOINT_EVERY = 1_000
+
+
+def force_chain(force_id: str) -> str:
+    """Return the name of a force's chain."""
+    return f"force:{force_id}"
+
+
+def append(
+    store: Store,
+    session: Session,
+    *,
+    chain: str,
+    actor: str,
+    role: str,
+    action: str,
+    object_id: str,
+    before: str | None = None,
+    after: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Add an entry to a chain; it is kept or lost with the rest of the transaction.
+
+    Parameters
+    ----------
+    store, session
+        The transaction of what is logged, from ``store.database.write()``.
+    chain
+        `INSTALLATION_CHAIN` or `force_chain`.
+    actor, role
+        Who (a person's, device's or key's reference, never a name), and in which role.
+    action
+        What was done, such as ``watchlist.seal``.
+    object_id
+        What it was done to.
+    before, after
+        Digests of the object's content.
+    details
+        More of it, JSON only: references and counts; no biometrics, no names.
+
+    Returns
+    -------
+    The entry with its sequence and hash. Every `CHECKPOINT_EVERY` entries the head is signed too.
+    """
+    head = _locked(session, chain)
+    entry = AuditEntry(
+        chain=chain,
+        sequence=head.sequence + 1,
+        time=store.now(),
+        actor=actor,
+        role=role,
+        action=action,
+        object=object_id,
+        before=before,
+        after=after,
+        details=dict(details or {}),
+        previous_hash=head.head,
+        hash="",
+    )
+    entry.hash = entry_hash(entry_document(entry))
+    head.sequence, head.head = entry.sequence, entry.hash
+    session.add(entry)
+    session.flush()
+    if entry.sequence % CHECKPOINT_EVERY == 0:
+        checkpoint(store, session, chain=chain, reason="count")
+    return entry
+
+
+def checkpoint(store: Store, session: Session, *, chain: str, reason: str) -> AuditCheckpoint:
+    """Sign a chain's head, so that a cut tail or a chain computed anew shows against it."""
+    head = _locked(session, chain)
+    found = session.get(AuditCheckpoint, (chain, head.sequence))
+    if found is not None:
+        return found
+    signed = _signed(store.signing, chain, head.sequence, head.head, store.now(), reason)
+    session.add(signed)
+    session.flush()
+    return signed
+
+
+def entry_document(entry: AuditEntry) -> dict[str, Any]:
+    """Return an entry as what is hashed and exported, without its own hash."""
+    return {
+        "chain": entry.chain,
+        "sequence": entry.sequence,
+        "time": _text(entry.time),
+        "actor": entry.actor,
+        "role": entry.role,
+        "action": entry.action,
+        "object": entry.object,
+        "before": entry.before,
+        "after": entry.after,
+        "details": entry.details,
+        "previous_hash": entry.previous_hash,
+    }
+
+
+def entry_hash(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 over an entry's canonical JSON, which holds the hash before it."""
+    return hashlib.sha256(canonical(document)).hexdigest()
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Return JSON with sorted keys, no spaces, UTF-8, and no NaN: one text for one content."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def checkpoint_message(chain: str, sequence: int, head: str, time: str) -> bytes:
+    """Return the bytes that a checkpoint signs."""
+    return canonical({"chain": chain, "sequence": sequence, "head": head, "time": time})
+
+
+def _signed(key: SigningKey, chain: str, sequence: int, head: str, time: datetime, reason: str) -> AuditCheckpoint:
+    return AuditCheckpoint(
+        chain=chain,
+        sequence=sequence,
+        head=head,
+        time=time,
+        reason=reason,
+        signing_key=key.public_hex,
+        signature=key.sign(checkpoint_message(chain, sequence, head, _text(time))),
+    )
+
+
+def _locked(session: Session, chain: str) -> AuditChain:
+    find = select(AuditChain).where(AuditChain.id == chain).with_for_update().execution_options(populate_existing=True)
+    found = session.scalars(find).one_or_none()
+    if found is None:
+        # Two writers may both begin a chain: one row is kept, and both then wait for it.
+        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        row = insert(AuditChain).values(id=chain, sequence=0, head=GENESIS)
+        session.execute(row.on_conflict_do_nothing())
+        found = session.scalars(find).one()
+    return found
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")

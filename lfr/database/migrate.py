@@ -1,0 +1,63 @@
+"""Migrations: bring the tables to this version's shape, and tell when they are not."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from lfr.database.engine import Database
+from lfr.errors import MigrationError
+
+__all__ = ["check_schema", "migrate", "revision_of"]
+
+
+def migrate(database: Database, *, to: str = "head") -> None:
+    """Change the tables, forward or back.
+
+    Parameters
+    ----------
+    database
+        What to change.
+    to
+        A revision, ``head``, or ``base`` (nothing left).
+    """
+    config = _config()
+    forward = to == "head" or revision_of(database) is None or _is_ahead(to, revision_of(database))
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        (command.upgrade if forward else command.downgrade)(config, to)
+
+
+def revision_of(database: Database) -> str | None:
+    """Return the revision of the tables; None where there are none."""
+    with database.read() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def check_schema(database: Database) -> None:
+    """Raise MigrationError unless the tables are of this version."""
+    found, wanted = revision_of(database), _script().get_current_head()
+    if found != wanted:
+        raise MigrationError(
+            f"{database.name}: its tables are at {found or 'nothing'}, this version of lfr needs {wanted}; "
+            "run `lfr store migrate`"
+        )
+
+
+def _is_ahead(to: str, current: str | None) -> bool:
+    if to == "base":
+        return False
+    below = {revision.revision for revision in _script().iterate_revisions(current, "base")}
+    return to not in below
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "lfr.database:migrations")
+    return config

@@ -1,0 +1,1 @@
+"""Alembic's scripts; `lfr.database.migrate` runs them."""

@@ -1,0 +1,1 @@
+"""Revisions, each down to the one before."""
