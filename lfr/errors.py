@@ -9,6 +9,8 @@
     │   ├── FaceError            an image does not hold the one usable face that was asked for
     │   ├── WatchlistError       a watchlist, or one image in it, cannot be used
     │   ├── ManifestError        a manifest of images is malformed
+    │   ├── CalibrationError     a calibration file is malformed, or was changed since it was made
+    │   ├── EvidenceError        an evidence file was changed, or was not signed by whom it should be
     │   └── SettingsError        a setting, option or environment variable is wrong
     ├── ModelError               a model cannot be loaded or run as asked
     │   ├── WeightsError         a weight file is missing or is not the one that was pinned
@@ -16,7 +18,7 @@
     │   └── ModelMismatchError   templates of two different models met
     ├── StoreError               the governed store is not there, or does not hold what was asked for
     │   ├── StoreUnavailableError     the database cannot be reached, is locked, read-only or full
-    │   ├── MigrationError       its tables are not those of this version
+    │   ├── MigrationError       the database's tables are not those of this version
     │   ├── KeyFileError         a key is missing, destroyed, wrong or open to others
     │   ├── NotFoundError        there is no such thing, or it belongs to another force
     │   └── ConflictError        what is there does not allow it: sealed, started, adjudicated, the same again
@@ -30,7 +32,9 @@ where that is not obvious. The command line prints it and exits with 2.
 
 __all__ = [
     "AccessDeniedError",
+    "CalibrationError",
     "ConflictError",
+    "EvidenceError",
     "FaceError",
     "ImageError",
     "InputError",
@@ -79,6 +83,14 @@ class WatchlistError(InputError):
 
 class ManifestError(InputError):
     """A manifest of images is malformed."""
+
+
+class CalibrationError(InputError):
+    """A calibration file is malformed, or was changed since it was made."""
+
+
+class EvidenceError(InputError):
+    """An evidence file was changed, or was not signed by whom it should be."""
 
 
 class SettingsError(InputError):

@@ -160,6 +160,10 @@ def _signed(key: SigningKey, chain: str, sequence: int, head: str, time: datetim
 
 
 def _locked(session: Session, chain: str) -> AuditChain:
+    # Once locked, it stays so for the transaction, which is the session's life.
+    held: AuditChain | None = session.info.get(("audit chain", chain))
+    if held is not None:
+        return held
     find = select(AuditChain).where(AuditChain.id == chain).with_for_update().execution_options(populate_existing=True)
     found = session.scalars(find).one_or_none()
     if found is None:
@@ -168,6 +172,7 @@ def _locked(session: Session, chain: str) -> AuditChain:
         row = insert(AuditChain).values(id=chain, sequence=0, head=GENESIS)
         session.execute(row.on_conflict_do_nothing())
         found = session.scalars(find).one()
+    session.info["audit chain", chain] = found
     return found
 
 

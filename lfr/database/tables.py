@@ -305,6 +305,7 @@ class Alert(Base):
     # Whether it was ever viable at the end of the ten seconds in which an officer can retract.
     counted_true: Mapped[bool] = mapped_column(default=False)
     decided_at: Mapped[datetime | None]
+    raised_by: Mapped[str]
     image: Mapped[bytes | None]
     image_expires_at: Mapped[datetime] = mapped_column(index=True)
     image_deleted_at: Mapped[datetime | None]
@@ -314,9 +315,11 @@ class Adjudication(Base):
     """One officer's assessment of an alert; a retraction is a row of its own."""
 
     __tablename__ = "adjudication"
+    __table_args__ = (UniqueConstraint("alert_id", "ordinal"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     alert_id: Mapped[str] = mapped_column(ForeignKey("alert.id"), index=True)
+    ordinal: Mapped[int]
     person_id: Mapped[str]
     decision: Mapped[str]  # viable, not_viable or retracted
     subject_factors: Mapped[str]
@@ -349,6 +352,8 @@ class Hold(Base):
     person_id: Mapped[str]
     reason: Mapped[str]
     review_on: Mapped[date]
+    # The alert's reference image under the deployment's key, because the watchlist's key goes first.
+    reference_image: Mapped[bytes | None]
     made_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
     released_by: Mapped[str | None]

@@ -63,7 +63,9 @@ def test_a_plot_fetches_nothing() -> None:
 
 def test_scores_that_were_not_acquired_are_counted_in_the_legend() -> None:
     (axes,) = DRAWN["scores"]("light").axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    legend = axes.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels[:2] == ["mated (3, 1 not acquired)", "non-mated (2)"]
 
 

@@ -229,6 +229,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("counted_true", sa.Boolean(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("raised_by", sa.String(), nullable=False),
         sa.Column("image", sa.LargeBinary(), nullable=True),
         sa.Column("image_expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("image_deleted_at", sa.DateTime(timezone=True), nullable=True),
@@ -290,6 +291,7 @@ def upgrade() -> None:
         "adjudication",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("alert_id", sa.String(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("decision", sa.String(), nullable=False),
         sa.Column("subject_factors", sa.String(), nullable=False),
@@ -298,6 +300,7 @@ def upgrade() -> None:
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["alert_id"], ["alert.id"], name=op.f("fk_adjudication_alert_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_adjudication")),
+        sa.UniqueConstraint("alert_id", "ordinal", name=op.f("uq_adjudication_alert_id_ordinal")),
     )
     with op.batch_alter_table("adjudication", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_adjudication_alert_id"), ["alert_id"], unique=False)
@@ -324,6 +327,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("review_on", sa.Date(), nullable=False),
+        sa.Column("reference_image", sa.LargeBinary(), nullable=True),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("released_by", sa.String(), nullable=True),

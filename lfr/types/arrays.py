@@ -1,4 +1,4 @@
-"""The frozen structs that pass between layers: arrays with stated shapes.
+"""Arrays with stated shapes.
 
 Pixels are BGR ``uint8`` as OpenCV decodes them. Boxes are ``xyxy`` in
 pixels of the frame they belong to: left, top, right, bottom, with the

@@ -1,0 +1,77 @@
+"""Read the two images of an alert; every reading is an entry in the audit log with its purpose (R14)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from lfr.access import Principal, record
+from lfr.alerts.rows import locked_alert, required_text, standing_hold, with_image
+from lfr.database import Store
+from lfr.database.tables import Alert, Reference
+from lfr.errors import ConflictError
+
+__all__ = ["probe_image", "read_probe", "read_reference_image", "reference_image"]
+
+
+def read_probe(store: Store, principal: Principal, alert_id: str, *, purpose: str) -> bytes:
+    """Return an alert's probe image, a JPEG.
+
+    Parameters
+    ----------
+    store, principal
+        Where, and who looks.
+    alert_id
+        Of the alert.
+    purpose
+        Why; it is kept in the audit log, so it names no person.
+
+    Raises
+    ------
+    ConflictError
+        Its clock ran out.
+    KeyFileError
+        Its key was destroyed.
+    InputError
+        The purpose is blank.
+    """
+    return _read(store, principal, alert_id, which="probe", purpose=purpose)
+
+
+def read_reference_image(store: Store, principal: Principal, alert_id: str, *, purpose: str) -> bytes:
+    """Return the reference image that an alert resembles, as it was enrolled; otherwise as `read_probe`."""
+    return _read(store, principal, alert_id, which="reference", purpose=purpose)
+
+
+def _read(
+    store: Store, principal: Principal, alert_id: str, *, which: Literal["probe", "reference"], purpose: str
+) -> bytes:
+    purpose = required_text("purpose", purpose)
+    principal.require("alert.image", what=alert_id)
+    with store.database.write() as session:
+        alert = locked_alert(session, principal, alert_id)
+        image = (probe_image if which == "probe" else reference_image)(store, session, alert)
+        details = {"image": which, "purpose": purpose}
+        if which == "reference":
+            details["reference"] = alert.reference_id
+        record(store, session, principal, "alert.image", alert_id, details=details)
+    return image
+
+
+def probe_image(store: Store, session: Session, alert: Alert) -> bytes:
+    """Return an alert's probe image; whoever calls this logs it."""
+    sealed = with_image(session, alert, now=store.now())
+    return store.keys.load(alert.deployment_id).decrypt(sealed, row=alert.id)
+
+
+def reference_image(store: Store, session: Session, alert: Alert) -> bytes:
+    """Return the image of an alert's reference, from its hold or its watchlist; whoever calls this logs it."""
+    with_image(session, alert, now=store.now())  # the reference is shown beside the probe, or not at all
+    held = standing_hold(session, alert.id)
+    if held is not None and held.reference_image is not None:
+        return store.keys.load(alert.deployment_id).decrypt(held.reference_image, row=held.id)
+    reference = session.get(Reference, alert.reference_id)
+    if reference is None:
+        raise ConflictError(f"{alert.id}: its reference image went with the watchlist")
+    return store.keys.load(reference.watchlist_id).decrypt(reference.image, row=f"{reference.id}:image")
