@@ -1,16 +1,37 @@
 """Who may do what: forces, persons, keys, roles, and the one permission table."""
 
 from lfr.access.forces import ForcePolicy, policy_of
-from lfr.access.permissions import PERMISSIONS, Permission, Role
+from lfr.access.people import (
+    NewKey,
+    add_device,
+    add_force,
+    add_person,
+    init_access,
+    installation_health,
+    list_keys,
+    revoke,
+    set_policy,
+)
+from lfr.access.permissions import PERMISSIONS, ROLES, Permission, Role
 from lfr.access.principal import Principal, authenticate, record
 
 __all__ = [
     "PERMISSIONS",
+    "ROLES",
     "ForcePolicy",
+    "NewKey",
     "Permission",
     "Principal",
     "Role",
+    "add_device",
+    "add_force",
+    "add_person",
     "authenticate",
+    "init_access",
+    "installation_health",
+    "list_keys",
     "policy_of",
     "record",
+    "revoke",
+    "set_policy",
 ]

@@ -99,12 +99,13 @@ def record(
     before: str | None = None,
     after: str | None = None,
     details: Mapping[str, Any] | None = None,
+    chain: str | None = None,
 ) -> AuditEntry:
-    """Check that the principal may do this, and log in their force's chain that they did."""
+    """Check that the principal may do this, and log that they did: in their force's chain unless another is named."""
     return append(
         store,
         session,
-        chain=force_chain(principal.force_id),
+        chain=chain or force_chain(principal.force_id),
         actor=principal.id,
         role=principal.role_for(permission),
         action=permission,

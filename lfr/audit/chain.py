@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from lfr.database import SigningKey, Store
 from lfr.database.tables import AuditChain, AuditCheckpoint, AuditEntry
+from lfr.errors import ConflictError
 
 __all__ = [
     "CHECKPOINT_EVERY",
@@ -31,6 +32,8 @@ __all__ = [
     "entry_document",
     "entry_hash",
     "force_chain",
+    "seal_chain",
+    "time_text",
 ]
 
 INSTALLATION_CHAIN = "installation"
@@ -78,8 +81,15 @@ def append(
     Returns
     -------
     The entry with its sequence and hash. Every `CHECKPOINT_EVERY` entries the head is signed too.
+
+    Raises
+    ------
+    ConflictError
+        The chain is sealed.
     """
     head = _locked(session, chain)
+    if head.sealed:
+        raise ConflictError(f"audit chain {chain} is sealed: what it logged was destroyed")
     entry = AuditEntry(
         chain=chain,
         sequence=head.sequence + 1,
@@ -115,12 +125,19 @@ def checkpoint(store: Store, session: Session, *, chain: str, reason: str) -> Au
     return signed
 
 
+def seal_chain(store: Store, session: Session, *, chain: str) -> AuditCheckpoint:
+    """End a chain with a last signed checkpoint; nothing is appended to it any more."""
+    signed = checkpoint(store, session, chain=chain, reason="sealed")
+    _locked(session, chain).sealed = True
+    return signed
+
+
 def entry_document(entry: AuditEntry) -> dict[str, Any]:
     """Return an entry as what is hashed and exported, without its own hash."""
     return {
         "chain": entry.chain,
         "sequence": entry.sequence,
-        "time": _text(entry.time),
+        "time": time_text(entry.time),
         "actor": entry.actor,
         "role": entry.role,
         "action": entry.action,
@@ -142,9 +159,9 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def checkpoint_message(chain: str, sequence: int, head: str, time: str) -> bytes:
+def checkpoint_message(chain: str, sequence: int, head: str, time: str, reason: str) -> bytes:
     """Return the bytes that a checkpoint signs."""
-    return canonical({"chain": chain, "sequence": sequence, "head": head, "time": time})
+    return canonical({"chain": chain, "sequence": sequence, "head": head, "time": time, "reason": reason})
 
 
 def _signed(key: SigningKey, chain: str, sequence: int, head: str, time: datetime, reason: str) -> AuditCheckpoint:
@@ -155,7 +172,7 @@ def _signed(key: SigningKey, chain: str, sequence: int, head: str, time: datetim
         time=time,
         reason=reason,
         signing_key=key.public_hex,
-        signature=key.sign(checkpoint_message(chain, sequence, head, _text(time))),
+        signature=key.sign(checkpoint_message(chain, sequence, head, time_text(time), reason)),
     )
 
 
@@ -169,12 +186,13 @@ def _locked(session: Session, chain: str) -> AuditChain:
     if found is None:
         # Two writers may both begin a chain: one row is kept, and both then wait for it.
         insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        row = insert(AuditChain).values(id=chain, sequence=0, head=GENESIS)
+        row = insert(AuditChain).values(id=chain, sequence=0, head=GENESIS, sealed=False)
         session.execute(row.on_conflict_do_nothing())
         found = session.scalars(find).one()
     session.info["audit chain", chain] = found
     return found
 
 
-def _text(time: datetime) -> str:
+def time_text(time: datetime) -> str:
+    """Return a time as entries and checkpoints write it: UTC, to the microsecond."""
     return time.astimezone(UTC).isoformat(timespec="microseconds")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lfr import __version__
-from lfr.cli import alerts, bench, demo, evaluate, images, models, rehearse, scene, watchlist
+from lfr.cli import access, alerts, audit, bench, demo, deployment, evaluate, images, models, rehearse, scene, store, watch, watchlist
 from lfr.cli.console import err
 from lfr.errors import LfrError
 
@@ -46,7 +46,12 @@ app.command()(rehearse.rehearse)
 app.add_typer(models.app, name="models")
 evaluate.app.command()(scene.scene)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(access.app, name="access")
+app.add_typer(store.app, name="store")
+app.add_typer(audit.app, name="audit")
 app.add_typer(watchlist.app, name="watchlist")
+app.add_typer(deployment.app, name="deployment")
+app.command()(watch.watch)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
 

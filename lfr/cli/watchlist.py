@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for, track
 from lfr.cli.governed import KeyFileOption, governed
@@ -201,7 +201,9 @@ def show(
         out.print(f"[bold]{document['name']}[/]  {document['state']}  {len(document['entries'])} entries")
         if document["digest"]:
             out.print(f"digest {document['digest']}", style="dim")
-        table = Table("subject", "category", "expires", "approved by", "images", "entry")
+        table = Table(
+            "subject", "category", "expires", "approved by", "images", Column("entry", no_wrap=True, min_width=22)
+        )
         for entry in document["entries"]:
             state = " (suspended)" if entry["suspended"] else ""
             table.add_row(
@@ -226,7 +228,7 @@ def list_(key_file: KeyFileOption = None, json: JsonOption = False) -> None:
         found = list_watchlists(store, principal)
 
     def printed() -> None:
-        table = Table("watchlist", "name", "state", "entries")
+        table = Table(Column("watchlist", no_wrap=True), "name", "state", "entries")
         for row in found:
             table.add_row(row["watchlist_id"], row["name"], row["state"], str(row["entries"]))
         out.print(table)

@@ -395,6 +395,8 @@ class AuditChain(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger)
     head: Mapped[str]
+    # Nothing is appended any more: the force's data were destroyed.
+    sealed: Mapped[bool] = mapped_column(default=False)
 
 
 class AuditEntry(Base):
