@@ -49,6 +49,10 @@ class Principal:
         """Return lfr itself acting for a force: retention, and nothing a person must do."""
         return cls("system", force_id, frozenset({"system"}))
 
+    def as_system(self) -> Principal:
+        """Return lfr acting in this one's name: what their deed brings with it, logged as theirs."""
+        return Principal(self.id, self.force_id, frozenset({"system"}))
+
     def may(self, permission: Permission) -> bool:
         """Whether the permission table allows it."""
         return bool(self.roles & PERMISSIONS.get(permission, frozenset()))

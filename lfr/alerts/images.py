@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -10,9 +11,9 @@ from lfr.access import Principal, record
 from lfr.alerts.rows import locked_alert, required_text, standing_hold, with_image
 from lfr.database import Store
 from lfr.database.tables import Alert, Reference
-from lfr.errors import ConflictError
+from lfr.errors import ConflictError, KeyFileError
 
-__all__ = ["probe_image", "read_probe", "read_reference_image", "reference_image"]
+__all__ = ["held_key_name", "open_with_any", "probe_image", "read_probe", "read_reference_image", "reference_image"]
 
 
 def read_probe(store: Store, principal: Principal, alert_id: str, *, purpose: str) -> bytes:
@@ -62,7 +63,7 @@ def _read(
 def probe_image(store: Store, session: Session, alert: Alert) -> bytes:
     """Return an alert's probe image; whoever calls this logs it."""
     sealed = with_image(session, alert, now=store.now())
-    return store.keys.load(alert.deployment_id).decrypt(sealed, row=alert.id)
+    return open_with_any(store, alert.deployment_id, sealed, row=alert.id)
 
 
 def reference_image(store: Store, session: Session, alert: Alert) -> bytes:
@@ -70,8 +71,29 @@ def reference_image(store: Store, session: Session, alert: Alert) -> bytes:
     with_image(session, alert, now=store.now())  # the reference is shown beside the probe, or not at all
     held = standing_hold(session, alert.id)
     if held is not None and held.reference_image is not None:
-        return store.keys.load(alert.deployment_id).decrypt(held.reference_image, row=held.id)
+        return open_with_any(store, alert.deployment_id, held.reference_image, row=held.id)
     reference = session.get(Reference, alert.reference_id)
     if reference is None:
         raise ConflictError(f"{alert.id}: its reference image went with the watchlist")
     return store.keys.load(reference.watchlist_id).decrypt(reference.image, row=f"{reference.id}:image")
+
+
+def held_key_name(deployment_id: str) -> str:
+    """Return the name of the key under which a purge keeps what is held of a deployment (R15)."""
+    return f"held-{deployment_id}"
+
+
+def open_with_any(store: Store, deployment_id: str, sealed: bytes, *, row: str) -> bytes:
+    """Decrypt with the deployment's key, or with the one that a purge moved held images under.
+
+    Raises
+    ------
+    KeyFileError
+        Neither is there, or neither opens it.
+    """
+    names = store.keys.names()
+    here = [name for name in (held_key_name(deployment_id), deployment_id) if name in names]
+    for name in here[:-1]:
+        with suppress(KeyFileError):
+            return store.keys.load(name).decrypt(sealed, row=row)
+    return store.keys.load(here[-1] if here else deployment_id).decrypt(sealed, row=row)

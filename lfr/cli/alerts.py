@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from lfr.cli import evidence
 from lfr.cli.console import JsonOption, emit, out
@@ -49,7 +49,9 @@ def list_(
         found = list_alerts(store, principal, deployment_id=deployment, state=state, limit=limit)
 
     def show() -> None:
-        table = Table("alert", "time", "camera", "subject", "category", "score", "threshold", "state", "image")
+        table = Table(
+            Column("alert", no_wrap=True, min_width=22), "time", "camera", "subject", "score", "state", "image"
+        )
         for alert in found:
             image = "held" if alert.held else f"until {_minute(alert.image_until)}" if alert.image_until else "deleted"
             said = (
@@ -57,9 +59,7 @@ def list_(
                 _minute(alert.created_at),
                 alert.camera_id,
                 alert.subject_id,
-                alert.category,
                 f"{alert.score:.3f}",
-                f"{alert.threshold:.3f}",
                 alert.state,
                 image,
             )

@@ -8,7 +8,23 @@ from typing import Annotated
 import typer
 
 from lfr import __version__
-from lfr.cli import access, alerts, audit, bench, demo, deployment, evaluate, images, models, rehearse, scene, store, watch, watchlist
+from lfr.cli import (
+    access,
+    alerts,
+    audit,
+    bench,
+    demo,
+    deployment,
+    evaluate,
+    images,
+    models,
+    oversight,
+    rehearse,
+    scene,
+    store,
+    watch,
+    watchlist,
+)
 from lfr.cli.console import err
 from lfr.errors import LfrError
 
@@ -50,6 +66,10 @@ app.add_typer(access.app, name="access")
 app.add_typer(store.app, name="store")
 app.add_typer(audit.app, name="audit")
 app.add_typer(watchlist.app, name="watchlist")
+for command in (oversight.sweep, oversight.purge, oversight.record):
+    deployment.app.command()(command)
+deployment.app.command("pass")(oversight.pass_)
+app.add_typer(oversight.app, name="force")
 app.add_typer(deployment.app, name="deployment")
 app.command()(watch.watch)
 app.add_typer(alerts.app, name="alerts")

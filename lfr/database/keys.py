@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,6 +101,9 @@ class KeyStore(Protocol):
     def names(self) -> tuple[str, ...]:
         """Names of the keys there are, sorted."""
 
+    def age_s(self, name: str) -> float:
+        """Seconds since a key was made or wrapped anew; 0 where there is none."""
+
 
 @dataclass(frozen=True)
 class FileKeyStore:
@@ -165,6 +169,13 @@ class FileKeyStore:
     def names(self) -> tuple[str, ...]:
         """Names of the keys there are, sorted."""
         return tuple(sorted(path.stem for path in self.folder.glob(f"*{_SUFFIX}") if _NAME.fullmatch(path.stem)))
+
+    def age_s(self, name: str) -> float:
+        """Seconds since a key was made or wrapped anew; 0 where there is none."""
+        try:
+            return max(0.0, time.time() - self._path(name).stat().st_mtime)
+        except FileNotFoundError:
+            return 0.0
 
     def rotate_master(self) -> FileKeyStore:
         """Wrap every key with a new master key, then put that in the old one's place.

@@ -1,6 +1,15 @@
 """Protocols and error rates, measured with the code that live frames go through."""
 
 from lfr.evaluation.acquisition import Acquired, acquire, central_face
+from lfr.evaluation.comparisons import (
+    BIN_EDGES,
+    FMR_TARGETS,
+    ComparisonScores,
+    ErrorCurve,
+    ErrorTradeOff,
+    det_curve,
+)
+from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_images, lfw_manifest
 from lfr.evaluation.detection import (
     ALL_SCORES,
     DetectionResult,
@@ -11,39 +20,112 @@ from lfr.evaluation.detection import (
     precision_recall,
     read_wider,
 )
+from lfr.evaluation.embedding import Executor, Part, embed, embed_locally, kept_file, kept_templates, templates_of
+from lfr.evaluation.identification import (
+    FPIR_TARGETS,
+    Identification,
+    IdentificationPoint,
+    SearchCurve,
+    cumulative_match,
+    evaluate_identification,
+    search_curve,
+    search_rates,
+    threshold_for_fpir,
+)
+from lfr.evaluation.manifest import (
+    UNLABELLED,
+    Manifest,
+    Progress,
+    StrArray,
+    data_digest,
+    image_digests,
+    read_manifest,
+    write_manifest,
+)
+from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
+from lfr.evaluation.protocol import Pairs, read_lfw_pairs
+from lfr.evaluation.search_scores import Hits, SearchScores
+from lfr.evaluation.searches import EnrolledList, Searches, run_searches
+from lfr.evaluation.subject_rates import rate_over_subjects
+from lfr.evaluation.templates import Templates, read_templates, write_templates
 from lfr.evaluation.verification import (
-    FMR_TARGETS,
     Accuracy,
-    ErrorTradeOff,
-    Pairs,
     Verification,
     fnmr_at_fmr,
     pair_scores,
-    read_lfw_pairs,
     ten_fold_accuracy,
     verify_pairs,
+    verify_templates,
 )
+from lfr.evaluation.watchlist_size import SizeEstimate, fpir_by_size
 
 __all__ = [
     "ALL_SCORES",
+    "BIN_EDGES",
     "FMR_TARGETS",
+    "FPIR_TARGETS",
+    "UNLABELLED",
     "Accuracy",
     "Acquired",
+    "ComparisonScores",
     "DetectionResult",
+    "EnrolledList",
+    "ErrorCurve",
     "ErrorTradeOff",
+    "Executor",
     "Finder",
+    "Hits",
+    "Identification",
+    "IdentificationPoint",
     "LabelledImage",
+    "Manifest",
     "Pairs",
+    "PairwiseScores",
+    "Part",
+    "Progress",
+    "SearchCurve",
+    "SearchScores",
+    "Searches",
+    "SizeEstimate",
+    "StrArray",
+    "Templates",
     "Verification",
     "acquire",
     "central_face",
+    "compare_all",
+    "compare_vectors",
+    "cumulative_match",
+    "data_digest",
+    "demo_faces",
+    "det_curve",
+    "embed",
+    "embed_locally",
     "evaluate_detection",
+    "evaluate_identification",
     "fnmr_at_fmr",
+    "folder_manifest",
+    "fpir_by_size",
+    "image_digests",
+    "kept_file",
+    "kept_templates",
+    "lfw_images",
+    "lfw_manifest",
     "opencv_finder",
     "pair_scores",
     "precision_recall",
+    "rate_over_subjects",
     "read_lfw_pairs",
+    "read_manifest",
+    "read_templates",
     "read_wider",
+    "run_searches",
+    "search_curve",
+    "search_rates",
+    "templates_of",
     "ten_fold_accuracy",
+    "threshold_for_fpir",
     "verify_pairs",
+    "verify_templates",
+    "write_manifest",
+    "write_templates",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from lfr.models import Model
 from lfr.sources import read_image
 from lfr.types import BoolArray, Embeddings, Faces, IntArray, Pixels
-from lfr.vision import Detector, Embedder, align
+from lfr.vision import MEASURES, Detector, Embedder, Quality, align, assess
 
 __all__ = ["Acquired", "acquire", "central_face"]
 
@@ -28,10 +28,13 @@ class Acquired:
         One row for each image; all-NaN where no face was found (a failure to acquire).
     faces_found
         (n,) faces in each image; where there are several, the one nearest the centre was used.
+    quality
+        One row for each image, of the face that was used; all-NaN where there was none.
     """
 
     templates: Embeddings
     faces_found: IntArray
+    quality: Quality
 
     def __len__(self) -> int:
         return len(self.faces_found)
@@ -45,7 +48,7 @@ class Acquired:
 def acquire(
     paths: Sequence[Path], model: Model, *, progress: Callable[[Iterable[Path]], Iterable[Path]] = iter
 ) -> Acquired:
-    """Return a template for the central face of each image, with the code that live frames go through.
+    """Return template and quality of the central face of each image, with the code that live frames go through.
 
     Parameters
     ----------
@@ -64,6 +67,7 @@ def acquire(
     detector, embedder = Detector(model.detector), Embedder(model, batch_size=_BATCH)
     vectors = np.full((len(paths), model.embedding_size), np.nan, np.float32)
     faces_found = np.zeros(len(paths), np.int64)
+    quality = np.full((len(paths), len(MEASURES)), np.nan, np.float32)
     waiting: list[tuple[int, Pixels]] = []
 
     def embed_waiting() -> None:
@@ -78,11 +82,14 @@ def acquire(
         faces_found[row] = len(faces)
         if len(faces):
             chosen = central_face(faces, (pixels.shape[1], pixels.shape[0]))
-            waiting.append((row, align(pixels, faces[chosen : chosen + 1].landmarks)))
+            face = faces[chosen : chosen + 1]
+            crop = align(pixels, face.landmarks)
+            quality[row] = assess(face, crop).values
+            waiting.append((row, crop))
         if len(waiting) == _BATCH:
             embed_waiting()
     embed_waiting()
-    return Acquired(Embeddings(vectors, model.digest), faces_found)
+    return Acquired(Embeddings(vectors, model.digest), faces_found, Quality(quality))
 
 
 def central_face(faces: Faces, resolution_wh: tuple[int, int]) -> int:

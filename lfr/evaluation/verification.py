@@ -15,53 +15,21 @@ import numpy as np
 
 from lfr.errors import ManifestError
 from lfr.evaluation.acquisition import Acquired, acquire
+from lfr.evaluation.comparisons import FMR_TARGETS, ComparisonScores, ErrorTradeOff
+from lfr.evaluation.protocol import Pairs
+from lfr.evaluation.templates import Templates
 from lfr.models import Model
-from lfr.statistics import Rate, wilson_by_subject
 from lfr.types import BoolArray, FloatArray, IntArray
 
 __all__ = [
-    "FMR_TARGETS",
     "Accuracy",
-    "ErrorTradeOff",
-    "Pairs",
     "Verification",
     "fnmr_at_fmr",
     "pair_scores",
-    "read_lfw_pairs",
     "ten_fold_accuracy",
     "verify_pairs",
+    "verify_templates",
 ]
-
-FMR_TARGETS = (0.1, 0.01, 0.001, 0.0001)
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """The comparisons of a protocol.
-
-    Attributes
-    ----------
-    images
-        Each image once, as a path below the folder of images.
-    reference, probe
-        (n,) rows of ``images``: the two sides of each pair.
-    mated
-        (n,) whether both show one subject.
-    fold
-        (n,) part of the protocol that the pair belongs to, from 0.
-    subjects
-        Subject of the reference of each pair.
-    """
-
-    images: tuple[str, ...]
-    reference: IntArray
-    probe: IntArray
-    mated: BoolArray
-    fold: IntArray
-    subjects: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.mated)
 
 
 @dataclass(frozen=True)
@@ -84,25 +52,6 @@ class Accuracy:
     thresholds: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class ErrorTradeOff:
-    """FNMR where FMR is held at a target.
-
-    Attributes
-    ----------
-    fmr
-        The target; the observed FMR is at or under it.
-    fnmr
-        Share of mated comparisons under the threshold, over subjects.
-    threshold
-        The smallest that keeps the observed FMR at or under the target.
-    """
-
-    fmr: float
-    fnmr: Rate
-    threshold: float
-
-
 @dataclass(frozen=True, eq=False)
 class Verification:
     """A model's result on a verification protocol.
@@ -114,7 +63,7 @@ class Verification:
     fnmr_at_fmr
         For each target that the data can answer.
     insufficient_data
-        Targets left out, because target times non-mated comparisons is under 1.
+        Targets left out, because target times pairs of non-mated subjects is under 1.
     mated, non_mated
         Comparisons of each kind.
     acquired
@@ -142,57 +91,9 @@ class Verification:
                 {"accuracy": accuracy, "threshold": threshold}
                 for accuracy, threshold in zip(self.accuracy.folds, self.accuracy.thresholds, strict=True)
             ],
-            "fnmr_at_fmr": [
-                {"fmr": point.fmr, "fnmr": point.fnmr.as_dict(), "threshold": point.threshold}
-                for point in self.fnmr_at_fmr
-            ],
+            "fnmr_at_fmr": [point.as_dict() for point in self.fnmr_at_fmr],
             "insufficient_data": list(self.insufficient_data),
         }
-
-
-def read_lfw_pairs(path: Path) -> Pairs:
-    """Read the pairs file of LFW.
-
-    Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", 2007:
-    a line with the number of folds and of pairs a kind, then for each fold
-    its mated pairs (``NAME 1 2``) and its non-mated ones (``NAME 1 OTHER 2``).
-
-    Raises
-    ------
-    ManifestError
-        The file cannot be read or is not of this form; the message names the line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot read the pairs: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: not UTF-8 text") from error
-    folds, per_kind = _header(lines, path)
-    rows: dict[str, int] = {}
-    reference, probe, subjects = [], [], []
-    block = [True] * per_kind + [False] * per_kind
-    for number, (line, mated) in enumerate(zip(lines[1:], block * folds, strict=False), start=2):
-        fields = line.split("\t")
-        if len(fields) != (3 if mated else 4):
-            kind = "mated pair (NAME i j)" if mated else "non-mated pair (NAME i OTHER j)"
-            raise ManifestError(f"{path}, line {number}: expected a {kind}, tab-separated, found {line!r}")
-        try:
-            first = _image(fields[0], fields[1])
-            second = _image(fields[-2] if not mated else fields[0], fields[-1])
-        except ValueError as error:
-            raise ManifestError(f"{path}, line {number}: {error}") from error
-        reference.append(rows.setdefault(first, len(rows)))
-        probe.append(rows.setdefault(second, len(rows)))
-        subjects.append(fields[0])
-    return Pairs(
-        tuple(rows),
-        np.array(reference, np.int64),
-        np.array(probe, np.int64),
-        np.array(block * folds, np.bool_),
-        np.repeat(np.arange(folds), len(block)),
-        tuple(subjects),
-    )
 
 
 def verify_pairs(
@@ -225,20 +126,32 @@ def verify_pairs(
     ManifestError
         The protocol has fewer than two folds.
     """
-    acquired = acquire([folder / image for image in pairs.images], model, progress=progress)
-    scores = pair_scores(acquired, pairs)
-    mated, non_mated = scores[pairs.mated], scores[~pairs.mated]
-    subjects = [name for name, is_mated in zip(pairs.subjects, pairs.mated, strict=True) if is_mated]
-    points = fnmr_at_fmr(mated, non_mated, targets, mated_subjects=subjects)
-    answered = {point.fmr for point in points}
-    return Verification(
-        ten_fold_accuracy(scores, pairs.mated, pairs.fold),
-        tuple(points),
-        tuple(target for target in targets if target not in answered),
-        len(mated),
-        len(non_mated),
-        acquired,
-    )
+    return _verified(pairs, acquire([folder / image for image in pairs.images], model, progress=progress), targets)
+
+
+def verify_templates(pairs: Pairs, templates: Templates, *, targets: Sequence[float] = FMR_TARGETS) -> Verification:
+    """Evaluate templates that are there already on a protocol's pairs.
+
+    Parameters
+    ----------
+    pairs
+        The comparisons.
+    templates
+        Of all images of ``pairs``, by the same paths.
+    targets
+        FMRs to state FNMR at.
+
+    Raises
+    ------
+    ManifestError
+        An image of the protocol has no row, or the protocol has fewer than two folds.
+    """
+    row_of = {path: row for row, path in enumerate(templates.manifest.paths)}
+    for image in pairs.images:
+        if image not in row_of:
+            raise ManifestError(f"{templates.manifest.name}: holds no image {image}, which the pairs name")
+    rows = templates[np.array([row_of[image] for image in pairs.images], np.int64)]
+    return _verified(pairs, Acquired(rows.embeddings, rows.faces_found, rows.quality), targets)
 
 
 def pair_scores(acquired: Acquired, pairs: Pairs) -> FloatArray:
@@ -284,6 +197,7 @@ def fnmr_at_fmr(
     targets: Sequence[float] = FMR_TARGETS,
     *,
     mated_subjects: Sequence[str] | None = None,
+    subject_pairs: int | None = None,
 ) -> list[ErrorTradeOff]:
     """FNMR at the smallest threshold that keeps FMR at or under each target.
 
@@ -296,25 +210,38 @@ def fnmr_at_fmr(
     mated_scores, non_mated_scores
         (m,) and (n,) scores.
     targets
-        FMRs in 0..1. One with ``target * n < 1`` is left out: the data cannot show it.
+        FMRs in 0..1. One with ``target * subject_pairs < 1`` is left out: the data cannot show it.
     mated_subjects
         Subject of each mated comparison; None: no two are of one subject.
+    subject_pairs
+        Pairs of subjects among the non-mated comparisons; None: no two are of one pair.
     """
-    of = len(non_mated_scores)
-    descending = np.sort(np.nan_to_num(non_mated_scores, nan=-np.inf))[::-1]
-    groups = np.arange(len(mated_scores)) if mated_subjects is None else np.array(mated_subjects)
-    comparisons = np.unique(groups, return_counts=True)[1]
-    points = []
-    for target in targets:
-        allowed = int(target * of + 1e-9)  # 0.07 * 100 is a little over 7
-        if allowed < 1:
-            continue
-        # The first score that must not match decides; -1 is the least cosine there is.
-        first_refused = descending[allowed] if allowed < of else np.float32(-np.inf)
-        threshold = max(np.nextafter(first_refused, np.float32(np.inf)), np.float32(-1.0))
-        missed = int(np.count_nonzero(~(mated_scores >= threshold)))
-        points.append(ErrorTradeOff(target, wilson_by_subject(missed, comparisons), float(threshold)))
-    return points
+    scores = ComparisonScores.of(
+        mated_scores, non_mated_scores, mated_subject=mated_subjects, subject_pairs=subject_pairs
+    )
+    return scores.fnmr_at_fmr(targets)
+
+
+def _verified(pairs: Pairs, acquired: Acquired, targets: Sequence[float]) -> Verification:
+    scores = pair_scores(acquired, pairs)
+    mated, non_mated = scores[pairs.mated], scores[~pairs.mated]
+    names = list(zip(pairs.subjects, pairs.probe_subjects, pairs.mated.tolist(), strict=True))
+    points = fnmr_at_fmr(
+        mated,
+        non_mated,
+        targets,
+        mated_subjects=[name for name, _, is_mated in names if is_mated],
+        subject_pairs=len({frozenset((name, other)) for name, other, is_mated in names if not is_mated}),
+    )
+    answered = {point.fmr for point in points}
+    return Verification(
+        ten_fold_accuracy(scores, pairs.mated, pairs.fold),
+        tuple(points),
+        tuple(target for target in targets if target not in answered),
+        len(mated),
+        len(non_mated),
+        acquired,
+    )
 
 
 def _best_threshold(scores: FloatArray, mated: BoolArray) -> float:
@@ -330,20 +257,3 @@ def _best_threshold(scores: FloatArray, mated: BoolArray) -> float:
     right = np.where(padded[:-1] < padded[1:], refused_rightly + accepted_rightly, -1)
     best = np.flatnonzero(right == right.max())
     return float(cuts[best[len(best) // 2]])
-
-
-def _header(lines: list[str], path: Path) -> tuple[int, int]:
-    fields = lines[0].split() if lines else []
-    if len(fields) != 2 or not all(field.isdecimal() and int(field) > 0 for field in fields):
-        raise ManifestError(f"{path}, line 1: expected the number of folds and of pairs a kind")
-    folds, per_kind = int(fields[0]), int(fields[1])
-    wanted = 2 * folds * per_kind
-    if len(lines) - 1 != wanted:
-        raise ManifestError(f"{path}: {wanted} pairs announced in line 1, {len(lines) - 1} found")
-    return folds, per_kind
-
-
-def _image(subject: str, number: str) -> str:
-    if not number.isdecimal():
-        raise ValueError(f"expected an image number, found {number!r}")
-    return f"{subject}/{subject}_{int(number):04d}.jpg"

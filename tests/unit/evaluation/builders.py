@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
+from lfr.evaluation import Manifest, Templates
+from lfr.types import Embeddings, FloatArray
+from lfr.vision import MEASURES, Quality
 
 
 def lfw_of_demo_faces(folder: Path, demo_faces: list[Path]) -> Path:
@@ -25,3 +32,42 @@ def lfw_of_demo_faces(folder: Path, demo_faces: list[Path]) -> Path:
             target.write_bytes(by_name[f"{subject}_{variant}"].read_bytes())
     cv2.imwrite(str(folder / "s004" / "s004_0002.jpg"), np.full((224, 224, 3), 128, np.uint8))
     return folder
+
+
+def made_manifest(
+    subjects: Sequence[str],
+    *,
+    references: int,
+    tracks: Sequence[str] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> Manifest:
+    """Rows of images that are nowhere; the first ``references`` are references."""
+    n = len(subjects)
+    return Manifest(
+        "made.csv",
+        Path("nowhere"),
+        tuple(f"{row}.jpg" for row in range(n)),
+        np.array(subjects, np.str_),
+        np.arange(n) < references,
+        np.array(tracks or [""] * n, np.str_),
+        {name: np.array(labels, np.str_) for name, labels in (groups or {}).items()},
+        np.arange(2, n + 2),
+    )
+
+
+def made_templates(
+    manifest: Manifest, vectors: NDArray[np.floating[Any]], *, quality: FloatArray | None = None
+) -> Templates:
+    """Templates with given vectors, which are brought to length 1; an all-NaN row is a failure to acquire."""
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    found = ~np.isnan(unit[:, 0])
+    values = np.where(found[:, None], np.float32(80), np.float32(np.nan)).repeat(len(MEASURES), axis=1)
+    return Templates(
+        manifest,
+        Embeddings(unit, "digest of a model"),
+        Quality(values.astype(np.float32) if quality is None else quality),
+        found.astype(np.int64),
+        np.array([f"{row:064x}" for row in range(len(manifest))]),
+        "made",
+        "digest of the data",
+    )

@@ -11,6 +11,7 @@ from lfr.errors import ManifestError
 from lfr.evaluation import Acquired, fnmr_at_fmr, pair_scores, read_lfw_pairs, ten_fold_accuracy, verify_pairs
 from lfr.models import Model
 from lfr.types import Embeddings, FloatArray, IntArray
+from lfr.vision import MEASURES, Quality
 from tests.unit.evaluation.builders import lfw_of_demo_faces
 
 PAIRS = """2\t2
@@ -175,7 +176,8 @@ def test_an_uncompared_pair_is_a_false_non_match_or_no_false_match_and_stays_cou
 
 
 def test_pairs_of_one_subject_widen_the_interval() -> None:
-    mated, non_mated = np.linspace(0.1, 0.9, 40, dtype=np.float32), np.linspace(0, 0.3, 20, dtype=np.float32)
+    mated, non_mated = np.full(40, 0.9, np.float32), np.linspace(0, 0.3, 20, dtype=np.float32)
+    mated[[0, 4, 8, 12, 1]] = 0.1  # four of the five errors are of one subject
     (apart,) = fnmr_at_fmr(mated, non_mated, [0.05])
     (together,) = fnmr_at_fmr(mated, non_mated, [0.05], mated_subjects=["a", "b", "c", "d"] * 10)
     assert apart.fnmr.value == together.fnmr.value
@@ -192,7 +194,8 @@ def test_a_score_is_the_cosine_of_the_two_templates_and_nan_without_one(pairs_fi
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[0] = np.nan
     found = np.array([0] + [1] * 9, np.int64)
-    values = pair_scores(Acquired(Embeddings(vectors, "digest"), found), pairs)
+    unmeasured = Quality(np.full((10, len(MEASURES)), np.nan, np.float32))
+    values = pair_scores(Acquired(Embeddings(vectors, "digest"), found, unmeasured), pairs)
     assert np.isnan(values[[0, 2]]).all()
     assert values[1] == pytest.approx(float(vectors[pairs.reference[1]] @ vectors[pairs.probe[1]]), abs=1e-6)
 
@@ -202,7 +205,7 @@ def test_a_protocol_over_demo_faces_gives_the_documented_keys(
 ) -> None:
     """Two folds; one image holds no face, and its mated pair is a false non-match."""
     lfw = lfw_of_demo_faces(tmp_path, demo_faces)
-    result = verify_pairs(lfw, read_lfw_pairs(lfw / "pairs.txt"), model, targets=[0.25, 0.1])
+    result = verify_pairs(lfw, read_lfw_pairs(lfw / "pairs.txt"), model, targets=[0.5, 0.1])  # of two pairs of subjects
     document = result.as_dict()
     assert document["failures_to_acquire"] == 1
     assert (document["images"], document["mated"], document["non_mated"]) == (8, 4, 4)

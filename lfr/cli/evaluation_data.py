@@ -1,0 +1,137 @@
+"""What the commands that measure on labelled data share: which data, and its templates."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lfr.cli.console import recogniser_for, track
+from lfr.errors import InputError
+
+if TYPE_CHECKING:
+    from lfr.evaluation import Manifest, Progress, Templates
+
+__all__ = [
+    "Dataset",
+    "DatasetOption",
+    "Fusion",
+    "ManifestOption",
+    "RootOption",
+    "TemplatesOption",
+    "about",
+    "progress_of",
+    "read_data",
+    "templates_for",
+]
+
+
+class Dataset(StrEnum):
+    """Data sets that need no manifest."""
+
+    LFW = "lfw"
+    FOLDER = "folder"
+    DEMO = "demo"
+
+
+class Fusion(StrEnum):
+    """How the scores of a track's images become one."""
+
+    MAX = "max"
+    MEAN = "mean"
+
+
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option("--manifest", metavar="CSV", help="path, subject_id, split, then track_id and group columns."),
+]
+DatasetOption = Annotated[
+    Dataset | None,
+    typer.Option("--dataset", help="Without a manifest: LFW, a folder for each subject, or the demo faces."),
+]
+RootOption = Annotated[Path | None, typer.Option("--root", metavar="FOLDER", help="Where lfw or folder lies.")]
+TemplatesOption = Annotated[
+    Path | None,
+    typer.Option("--templates", metavar="FILE", help="Templates that `lfr evaluate embed` wrote, instead of images."),
+]
+
+
+def read_data(manifest: Path | None, dataset: Dataset | None, root: Path | None) -> Manifest:
+    """Return the evaluation set that the options name.
+
+    Raises
+    ------
+    InputError
+        They name none or two, or a folder is missing; a manifest is malformed.
+    """
+    from lfr.evaluation import demo_faces, folder_manifest, lfw_manifest, read_manifest
+
+    if (manifest is None) == (dataset is None):
+        raise InputError("which data: give one of --manifest, --dataset and --templates")
+    if manifest is not None:
+        return read_manifest(manifest)
+    if dataset is Dataset.DEMO:
+        return demo_faces()
+    if root is None:
+        raise InputError(f"--dataset {dataset} needs --root, the folder it lies in")
+    return lfw_manifest(root) if dataset is Dataset.LFW else folder_manifest(root)
+
+
+def templates_for(
+    manifest: Path | None,
+    dataset: Dataset | None,
+    root: Path | None,
+    file: Path | None,
+    *,
+    model: str | None,
+    threads: int | None,
+    only: Collection[str] | None = None,
+) -> Templates:
+    """Return the templates that the options name: read from a file, or embedded once and kept in ``LFR_HOME``.
+
+    With ``only``, the paths that are wanted, the others are not embedded if they have not been before.
+
+    Raises
+    ------
+    LfrError
+        What is named cannot be read or embedded; a file is of another model than ``--model``.
+    """
+    import numpy as np
+
+    from lfr.evaluation import image_digests, kept_templates, read_templates, templates_of
+    from lfr.settings import read_settings
+
+    if file is not None:
+        if manifest is not None or dataset is not None:
+            raise InputError("which data: give one of --manifest, --dataset and --templates")
+        wanted = recogniser_for(model, threads=threads).model.digest if model else None
+        return read_templates(file, model_digest=wanted)
+    data = read_data(manifest, dataset, root)
+    loaded = recogniser_for(model, threads=threads).model
+    home = read_settings().home.absolute()
+    images = image_digests(data, progress=progress_of("reading"))
+    if only is not None and kept_templates(data, loaded, home, images=images) is None:
+        rows = np.array([path in only for path in data.paths], np.bool_)
+        data, images = data[rows], images[rows]
+    return templates_of(data, loaded, home, images=images, progress=progress_of("embedding"))
+
+
+def about(templates: Templates) -> dict[str, Any]:
+    """Which model, and on which data, as documents name them."""
+    return {
+        "model": {"version": templates.model_version, "digest": templates.model_digest},
+        "manifest": templates.manifest.name,
+        "data_digest": templates.data_digest,
+    }
+
+
+def progress_of(description: str) -> Progress:
+    """Show what is done of a known total, as `lfr.evaluation` asks for it."""
+
+    def wrap(done: Iterable[int], total: int) -> Iterator[int]:
+        return track(done, description, total=total)
+
+    return wrap

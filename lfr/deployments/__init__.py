@@ -1,0 +1,36 @@
+"""Deployments: who is looked for, where, when and with what, authorised by a second person."""
+
+from lfr.deployments.calibrations import SHIPPED, calibration_named, served_fpir, shipped_calibration
+from lfr.deployments.creating import DEMO_WINDOW, authorise, create_deployment
+from lfr.deployments.listing import DeploymentView, list_deployments, show_deployment
+from lfr.deployments.live import DEMO_NOTICE, LiveDeployment, Standing, live, record_use, standing, still_live
+from lfr.deployments.request import REQUEST_TEMPLATE, DeploymentRequest, read_request, request_from
+from lfr.deployments.running import end, end_overdue, start, withdraw
+
+__all__ = [
+    "DEMO_NOTICE",
+    "DEMO_WINDOW",
+    "REQUEST_TEMPLATE",
+    "SHIPPED",
+    "DeploymentRequest",
+    "DeploymentView",
+    "LiveDeployment",
+    "Standing",
+    "authorise",
+    "calibration_named",
+    "create_deployment",
+    "end",
+    "end_overdue",
+    "list_deployments",
+    "live",
+    "read_request",
+    "record_use",
+    "request_from",
+    "served_fpir",
+    "shipped_calibration",
+    "show_deployment",
+    "standing",
+    "start",
+    "still_live",
+    "withdraw",
+]

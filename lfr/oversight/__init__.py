@@ -1,0 +1,22 @@
+"""What needs alerts and deployments together: retention, purge and its proof, the record, the field trial."""
+
+from lfr.oversight.forces import destroy_force, export_force
+from lfr.oversight.purge import purge
+from lfr.oversight.record import CameraRecord, DeploymentRecord, deployment_record
+from lfr.oversight.record_files import write_record
+from lfr.oversight.sweep import Sweeper, SweepReport, sweep
+from lfr.oversight.trial import record_pass
+
+__all__ = [
+    "CameraRecord",
+    "DeploymentRecord",
+    "SweepReport",
+    "Sweeper",
+    "deployment_record",
+    "destroy_force",
+    "export_force",
+    "purge",
+    "record_pass",
+    "sweep",
+    "write_record",
+]
