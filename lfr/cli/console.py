@@ -50,6 +50,7 @@ def track(items: Iterable[T], description: str, *, total: int | None = None) -> 
         TimeRemainingColumn(),
         console=err,
         transient=True,
+        disable=not err.is_terminal,  # a log file gets no bars, and no empty line in their place
     ) as progress:
         task = progress.add_task(description, total=total, visible=False)
         started = progress.get_time()

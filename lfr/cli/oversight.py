@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -10,6 +11,7 @@ import typer
 from rich.table import Table
 
 from lfr.cli.console import JsonOption, emit, err, out
+from lfr.cli.evidence import PassphraseOption, check_new
 from lfr.cli.governed import KeyFileOption, governed
 
 __all__ = ["app", "pass_", "purge", "record", "sweep"]
@@ -22,7 +24,8 @@ DeploymentArgument = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="I
 def sweep(key_file: KeyFileOption = None, json: JsonOption = False) -> None:
     """Do what the clocks say is due: end, lapse, delete images, destroy lists, purge, remove stray keys.
 
-    It may run at any time and any number of times.
+    It may run at any time and any number of times. Exits with 1 where something could not be done;
+    the next sweep tries again.
     """
     from lfr.oversight import sweep as sweep_force
 
@@ -34,9 +37,11 @@ def sweep(key_file: KeyFileOption = None, json: JsonOption = False) -> None:
             out.print("nothing was due")
         for name, ids in report.as_dict().items():
             if ids:
-                out.print(f"{name.replace('_', ' ')}: {', '.join(ids)}", soft_wrap=True)
+                out.print(f"{name.replace('_', ' ')}: {', '.join(ids)}", soft_wrap=True, markup=False)
 
     emit(report.as_dict(), as_json=json, show=show)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def purge(
@@ -133,18 +138,82 @@ def pass_(
 @app.command()
 def export(
     output: Annotated[Path, typer.Argument(metavar="FILE.zip", help="A new file.")],
+    recipient_key: Annotated[
+        Path | None,
+        typer.Option("--recipient-key", metavar="FILE", help="The recipient's X25519 public key, PEM or hexadecimal."),
+    ] = None,
+    passphrase_file: PassphraseOption = None,
     key_file: KeyFileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take away all that is your force's own: every row, without templates and images, and its audit log."""
+    """Take away all that is your force's own, encrypted: every row, every image, and the audit log.
+
+    Templates are left out, because the images give them again under any model. For example:
+
+    `lfr force export essex.zip --recipient-key own.pub --key-file admin.key`
+
+    Who has the private key, or the passphrase, reads it with `lfr force open-export`.
+    """
+    from lfr.alerts import envelope_for_key, envelope_for_passphrase
+    from lfr.errors import InputError
     from lfr.oversight import export_force
 
-    with governed(key_file) as (store, principal):
-        rows = export_force(store, principal, output)
+    if (recipient_key is None) == (passphrase_file is None):
+        raise InputError("give one of --recipient-key and --passphrase-file: the export is encrypted for somebody")
+    if recipient_key is not None:
+        envelope = envelope_for_key(_content(recipient_key))
+    else:
+        envelope = envelope_for_passphrase(_passphrase(passphrase_file))
+    check_new(output)
+    with governed(key_file) as (store, principal), err.status("writing the export"):
+        found = export_force(store, principal, output, envelope=envelope)
+
+    def show() -> None:
+        out.print(f"{output}: {sum(found['rows'].values())} rows, {found['images']} images", markup=False)
+        if found["images_closed"]:
+            err.print(f"left out: {found['images_closed']} images whose key is gone", style="yellow")
+
+    emit({"file": str(output), **found}, as_json=json, show=show)
+
+
+@app.command("open-export")
+def open_export(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="What `lfr force export` wrote.")],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="New folder for what is in it, in the clear.")],
+    private_key: Annotated[
+        Path | None, typer.Option("--private-key", metavar="FILE", help="Your X25519 private key, PEM or hexadecimal.")
+    ] = None,
+    passphrase_file: PassphraseOption = None,
+    signed_by: Annotated[
+        str | None, typer.Option("--signed-by", metavar="KEY", help="Public key of the installation that made it.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Verify and decrypt an export of a force. Needs no store, no key of lfr and no network.
+
+    Exits with 1 where a byte of it is not as it was signed, or somebody else signed it.
+    """
+    from lfr.errors import EvidenceError
+    from lfr.oversight import open_force_export
+
+    try:
+        manifest = open_force_export(
+            file,
+            to,
+            private_key=_content(private_key) if private_key else None,
+            passphrase=_passphrase(passphrase_file) if passphrase_file else None,
+            signed_by=signed_by,
+        )
+    except EvidenceError as error:
+        reason = str(error)
+        shown = partial(err.print, f"lfr: {reason}", markup=False, soft_wrap=True)
+        emit({"verified": False, "reason": reason}, as_json=json, show=shown)
+        raise typer.Exit(1) from error
+    document = {name: manifest[name] for name in ("force", "made_at", "rows", "images", "signing_key")}
     emit(
-        {"file": str(output), "rows": rows},
+        {"verified": True, "folder": str(to), **document},
         as_json=json,
-        show=lambda: out.print(f"{sum(rows.values())} rows in {output}"),
+        show=lambda: out.print(f"{to}: force {manifest['force']}, as of {manifest['made_at']}", markup=False),
     )
 
 
@@ -159,18 +228,27 @@ def destroy(
 ) -> None:
     """Destroy all that is your force's own but its audit log, which is sealed. Takes two persons."""
     from lfr.access import authenticate
-    from lfr.errors import InputError
     from lfr.oversight import destroy_force
 
     if not yes and not json:
         typer.confirm("Destroy everything of this force? Nobody can undo it.", abort=True, err=True)
-    try:
-        second = officer_key.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{officer_key}: cannot read the key") from error
+    second = _content(officer_key).decode("utf-8", "replace").strip()
     with governed(key_file) as (store, principal):
         counted = destroy_force(store, principal, authenticate(store, second))
     emit(counted, as_json=json, show=lambda: out.print(f"destroyed, with {counted['keys']} keys of deployments"))
+
+
+def _content(file: Path) -> bytes:
+    from lfr.errors import InputError
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _passphrase(file: Path | None) -> str:
+    return _content(file).decode("utf-8", "replace").rstrip("\r\n") if file is not None else ""
 
 
 def _time(option: str, text: str) -> datetime:

@@ -1,10 +1,13 @@
 """What needs alerts and deployments together: retention, purge and its proof, the record, the field trial."""
 
-from lfr.oversight.forces import destroy_force, export_force
+from lfr.oversight.force_export import export_force
+from lfr.oversight.force_opening import open_force_export
+from lfr.oversight.forces import destroy_force
 from lfr.oversight.purge import purge
 from lfr.oversight.record import CameraRecord, DeploymentRecord, deployment_record
 from lfr.oversight.record_files import write_record
-from lfr.oversight.sweep import Sweeper, SweepReport, sweep
+from lfr.oversight.sweep import SweepReport, sweep
+from lfr.oversight.sweeper import Sweeper
 from lfr.oversight.trial import record_pass
 
 __all__ = [
@@ -15,6 +18,7 @@ __all__ = [
     "deployment_record",
     "destroy_force",
     "export_force",
+    "open_force_export",
     "purge",
     "record_pass",
     "sweep",

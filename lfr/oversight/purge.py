@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from lfr.access import Principal, record
@@ -52,11 +52,19 @@ def purge(store: Store, principal: Principal, deployment_id: str) -> dict[str, A
             raise ConflictError(f"deployment {deployment_id}: is {deployment.state}; end or withdraw it before a purge")
         before = deployment.purge_proof or {"before": _inventory(store, session, deployment)}
         deployment.purge_proof = before  # what was there, for whoever finishes this
+        # All at once and before the audit chain, as an officer's decision or hold takes them.
+        session.execute(
+            select(Alert.id).where(Alert.deployment_id == deployment_id).order_by(Alert.id).with_for_update()
+        )
         lapse_all(store, session, principal, deployment_id)
         _keep_held(store, session, principal, deployment)
-        for alert in session.scalars(_with_image(deployment_id)).all():
-            if not _is_held(session, alert):
-                alert.image, alert.image_deleted_at = None, store.now()
+        standing = select(Hold.alert_id).where(Hold.released_at.is_(None))
+        session.execute(
+            update(Alert)
+            .where(Alert.deployment_id == deployment_id, Alert.image.is_not(None), Alert.id.not_in(standing))
+            .values(image=None, image_deleted_at=store.now())
+            .execution_options(synchronize_session=False)
+        )
     # Committed: what is held opens with its own key. Now the deployment's key can go, and the list with its own.
     store.keys.destroy(deployment_id)
     with store.database.write() as session:
@@ -83,15 +91,10 @@ def purge(store: Store, principal: Principal, deployment_id: str) -> dict[str, A
 
 
 def finish_hold_key(store: Store, session: Session, deployment: Deployment) -> bool:
-    """Destroy the key of what was held, once nothing is; whether it did."""
-    name = held_key_name(deployment.id)
-    if name not in store.keys.names() or standing_holds(
-        session, force_id=deployment.force_id, deployment_id=deployment.id
-    ):
+    """Destroy the key of what was held of a purged deployment, once nothing is; whether it did."""
+    if standing_holds(session, force_id=deployment.force_id, deployment_id=deployment.id):
         return False
-    for alert in session.scalars(_with_image(deployment.id)).all():
-        alert.image, alert.image_deleted_at = None, store.now()
-    return store.keys.destroy(name)
+    return store.keys.destroy(held_key_name(deployment.id))
 
 
 def _held(session: Session, principal: Principal, deployment_id: str) -> Deployment:
@@ -104,15 +107,6 @@ def _held(session: Session, principal: Principal, deployment_id: str) -> Deploym
     if found is None:
         raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
     return found
-
-
-def _with_image(deployment_id: str) -> Select[Alert]:
-    return select(Alert).where(Alert.deployment_id == deployment_id, Alert.image.is_not(None)).with_for_update()
-
-
-def _is_held(session: Session, alert: Alert) -> bool:
-    find = select(Hold.id).where(Hold.alert_id == alert.id, Hold.released_at.is_(None))
-    return session.scalars(find).first() is not None
 
 
 def _keep_held(store: Store, session: Session, principal: Principal, deployment: Deployment) -> None:

@@ -10,15 +10,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lfr.access import Principal, record
-from lfr.alerts import AlertCounts, counts, counts_by_camera
+from lfr.alerts import AlertCounts, counts, counts_by_camera, standing_holds
 from lfr.audit.chain import time_text
 from lfr.database import Store
 from lfr.database.tables import Calibration as CalibrationRow
 from lfr.database.tables import Deployment, Entry, Force, NominalReference
 from lfr.deployments import DEMO_NOTICE
 from lfr.errors import NotFoundError
-from lfr.oversight.trial import tpir_by_camera
-from lfr.statistics import Rate, wilson
+from lfr.oversight.trial import trial_of
+from lfr.statistics import Rate
 
 __all__ = ["CameraRecord", "DeploymentRecord", "deployment_record"]
 
@@ -62,6 +62,8 @@ class DeploymentRecord:
         Whose use, where, what for, when, and where it stands.
     used_from, used_to
         When it was live in fact.
+    withdrawn_at
+        When its authorisation was withdrawn; None where it was not.
     watchlist_size, suspended, categories
         How many were looked for, how many of them were taken off meanwhile, and why.
     model, threshold, calibration
@@ -71,7 +73,7 @@ class DeploymentRecord:
     total, cameras
         The figures.
     purged_at, held
-        When it was purged, and how many alerts are held as evidence.
+        When it was purged, and how many alerts are held as evidence now.
     """
 
     deployment_id: str
@@ -85,6 +87,7 @@ class DeploymentRecord:
     ends_at: datetime
     used_from: datetime | None
     used_to: datetime | None
+    withdrawn_at: datetime | None
     watchlist_size: int
     suspended: int
     categories: tuple[str, ...]
@@ -99,6 +102,11 @@ class DeploymentRecord:
     purged_at: datetime | None
     held: int
     made_at: datetime
+
+    @property
+    def provisional(self) -> bool:
+        """Whether its figures may still grow, because the deployment is not over."""
+        return self.state in {"draft", "authorised", "live"}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as JSON has it."""
@@ -115,10 +123,12 @@ class DeploymentRecord:
             "place": self.place,
             "purpose": self.purpose,
             "state": self.state,
+            "provisional": self.provisional,
             "start": text(self.starts_at),
             "end": text(self.ends_at),
             "used_from": text(self.used_from),
             "used_to": text(self.used_to),
+            "withdrawn_at": text(self.withdrawn_at),
             "watchlist_size": self.watchlist_size,
             "suspended": self.suspended,
             "categories": list(self.categories),
@@ -151,13 +161,11 @@ def deployment_record(store: Store, principal: Principal, deployment_id: str) ->
             raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
         principal.require("deployment.record", force_id=row.force_id, what=f"deployment {deployment_id}")
         calibration = session.get_one(CalibrationRow, row.calibration_id).document
-        rates = tpir_by_camera(session, deployment_id)
+        trial = trial_of(session, deployment_id)
         cameras = tuple(
-            CameraRecord(camera_id, figures, rates.get(camera_id))
+            CameraRecord(camera_id, figures, trial.tpir(camera_id))
             for camera_id, figures in counts_by_camera(session, deployment_id).items()
         )
-        passes = [rate for rate in rates.values() if rate.of]
-        tpir = wilson(sum(rate.count for rate in passes), sum(rate.of for rate in passes)) if passes else None
         suspended = _suspended(session, row.watchlist_id)
         authorisation = row.authorisation or {}
         found = DeploymentRecord(
@@ -172,6 +180,7 @@ def deployment_record(store: Store, principal: Principal, deployment_id: str) ->
             ends_at=row.ends_at,
             used_from=row.started_at,
             used_to=row.ended_at or row.withdrawn_at,
+            withdrawn_at=row.withdrawn_at,
             watchlist_size=row.watchlist_size,
             suspended=suspended,
             categories=tuple(row.request["categories"]),
@@ -183,10 +192,10 @@ def deployment_record(store: Store, principal: Principal, deployment_id: str) ->
             authorised_by=f"{row.authorised_by} ({authorisation.get('rank', 'rank not kept')})"
             if row.authorised_by
             else None,
-            total=CameraRecord("all", counts(session, deployment_id), tpir),
+            total=CameraRecord("all", counts(session, deployment_id), trial.tpir()),
             cameras=cameras,
             purged_at=row.purged_at,
-            held=len((row.purge_proof or {}).get("held", ())),
+            held=len(standing_holds(session, force_id=row.force_id, deployment_id=deployment_id)),
             made_at=store.now(),
         )
         record(store, session, principal, "deployment.record", deployment_id)

@@ -25,6 +25,8 @@ _FIGURES = (
     "faces_seen", "alerts", "true_alerts", "false_alerts", "confirmed_true", "confirmed_false", "engagements",
     "arrests", "other_outcomes", "unadjudicated",
 )  # fmt: skip
+_COLUMNS = 4
+_ALL = "all"
 _RATES = ("false_alerts_per_face", "false_alerts_per_alert", "tpir")
 
 
@@ -56,10 +58,11 @@ def _csv(found: DeploymentRecord) -> str:
     document = found.as_dict()
     ends = [f"{rate}_{part}" for rate in _RATES for part in ("value", "low", "high", "count", "of")]
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, ["deployment_id", "notice", "camera", *_SHARED, *_FIGURES, *ends])
+    writer = csv.DictWriter(buffer, ["deployment_id", "notice", "force", "state", "camera", *_SHARED, *_FIGURES, *ends])
     writer.writeheader()
     for camera in (*found.cameras, found.total):
-        row: dict[str, Any] = {"deployment_id": found.deployment_id, "notice": found.notice, "camera": camera.camera}
+        row: dict[str, Any] = {name: document[name] for name in ("deployment_id", "notice", "force", "state")}
+        row["camera"] = camera.camera
         row |= {name: document[name] for name in _SHARED} | {"categories": "; ".join(found.categories)}
         figures = camera.as_dict()
         row |= {name: figures[name] for name in _FIGURES}
@@ -84,6 +87,7 @@ def _html(found: DeploymentRecord) -> str:
         lstrip_blocks=True,
     )
     environment.filters["share"] = _share
+    environment.filters["camera_name"] = lambda camera: "all cameras" if camera == _ALL else camera
     rows: list[tuple[str, str]] = [
         ("faces seen", "faces_seen"),
         ("alerts", "alerts"),
@@ -96,20 +100,23 @@ def _html(found: DeploymentRecord) -> str:
         ("other outcomes", "other_outcomes"),
         ("not adjudicated", "unadjudicated"),
     ]
-    return environment.get_template("record.html").render(found=found, columns=_columns(found), rows=rows)
+    return environment.get_template("record.html").render(found=found, tables=_tables(found), rows=rows)
 
 
-def _columns(found: DeploymentRecord) -> tuple[CameraRecord, ...]:
-    return (*found.cameras, found.total) if len(found.cameras) > 1 else (found.total,)
+def _tables(found: DeploymentRecord) -> list[tuple[CameraRecord, ...]]:
+    """Return the columns of each table: all cameras together first, as many side by side as a page holds."""
+    columns = (found.total, *found.cameras) if len(found.cameras) > 1 else (found.total,)
+    return [columns[first : first + _COLUMNS] for first in range(0, len(columns), _COLUMNS)]
 
 
-def _share(rate: Rate | None) -> str:
+def _share(rate: Rate | None) -> tuple[str, ...]:
+    """Return a rate as the lines of a cell: counts, share, interval."""
     if rate is None:
-        return "no trial"
+        return ("no trial",)
+    counted = f"{rate.count:,} of {rate.of:,}"
     if rate.value is None or rate.low is None or rate.high is None:
-        return f"none counted ({rate.count} of {rate.of})"
-    interval = f"95% interval {_percent(rate.low)} to {_percent(rate.high)}"
-    return f"{rate.count} of {rate.of:,}: {_percent(rate.value)} ({interval})"
+        return (counted, "no share")
+    return (counted, _percent(rate.value), f"{_percent(rate.low)} to {_percent(rate.high)}")
 
 
 def _percent(value: float) -> str:

@@ -1,9 +1,12 @@
 """Watchlists: entries with their legal basis, enrolment, lint, seal, suspension and destruction."""
 
 from lfr.watchlist.cohort import Cohort, demo_cohort, manifest_cohort
-from lfr.watchlist.enrolling import EntryFields, EntryRow, ImportReport, RowReport, import_entries, read_rows, reenrol
+from lfr.watchlist.copying import copy_watchlist
+from lfr.watchlist.enrolling import reenrol
+from lfr.watchlist.entries import EntryFields, EntryRow, read_rows
+from lfr.watchlist.importing import ImportReport, RowReport, import_entries
 from lfr.watchlist.lint import Finding, LintReport, lint
-from lfr.watchlist.lists import approve, copy_watchlist, create_watchlist, list_watchlists, show
+from lfr.watchlist.lists import approve, create_watchlist, list_watchlists, show
 from lfr.watchlist.removal import destroy, destroy_in, suspend
 from lfr.watchlist.sealing import SealedEntry, SealedWatchlist, alertable, load_sealed, read_reference, seal
 

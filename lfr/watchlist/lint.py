@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from lfr.access import ForcePolicy, Principal, policy_of, record
 from lfr.database import Store
 from lfr.database.tables import Entry, Reference
-from lfr.errors import ModelMismatchError
-from lfr.types import Calibration, FloatArray
+from lfr.errors import ConflictError, ModelMismatchError
+from lfr.types import Calibration, FloatArray, IntArray
 from lfr.vision import ENROLMENT_POLICY
 from lfr.watchlist.cohort import Cohort
 from lfr.watchlist.lists import locked_list
@@ -28,6 +29,7 @@ LOOK_ALIKE = 0.45
 
 _OUTLIER_DEVIATIONS = 3.5
 _MIN_COHORT = 20
+_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,20 @@ def lint(
     ------
     ModelMismatchError
         Calibration or cohort are of another model than the list.
+    ConflictError
+        The list was destroyed.
     """
     with store.database.write() as session:
         watchlist = locked_list(session, principal, "watchlist.lint", watchlist_id)
+        if watchlist.state == "destroyed":
+            raise ConflictError(f"watchlist {watchlist_id} was destroyed: nothing is left to look over")
         policy = policy_of(session, watchlist.force_id)
         entries = session.scalars(select(Entry).where(Entry.watchlist_id == watchlist_id)).all()
         references = session.scalars(
-            select(Reference).where(Reference.watchlist_id == watchlist_id).order_by(Reference.entry_id)
+            select(Reference)
+            .where(Reference.watchlist_id == watchlist_id)
+            .order_by(Reference.entry_id, Reference.ordinal)
+            .options(defer(Reference.image))
         ).all()
         record(store, session, principal, "watchlist.lint", watchlist_id, details={"entries": len(entries)})
         digest = watchlist.model_digest
@@ -134,7 +143,9 @@ def lint(
             raise ModelMismatchError(f"watchlist {watchlist_id}: of model {digest}, the {what} of {other}")
     subject_of = {entry.id: entry.subject_id for entry in entries}
     owners = tuple(subject_of[reference.entry_id] for reference in references)
-    vectors = templates_of(references, store.keys.load(watchlist_id)) if references else None
+    vectors = None
+    if references:
+        vectors = templates_of(((r.id, r.template) for r in references), store.keys.load(watchlist_id))
     threshold = calibration.threshold if calibration else LOOK_ALIKE
     findings = [*_of_size(len(entries), policy, calibration), *_of_entries(entries, policy, store)]
     findings += _of_images(references, owners)
@@ -191,8 +202,8 @@ def _look_alikes(vectors: FloatArray, owners: Sequence[str], threshold: float) -
     """Pairs of different subjects that a probe of one would be mistaken for."""
     names = np.array(owners)
     best: dict[tuple[str, str], float] = {}
-    for start in range(0, len(vectors), 1024):
-        scores = vectors[start : start + 1024] @ vectors.T
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        scores = vectors[start : start + _ROWS_AT_ONCE] @ vectors.T
         rows, columns = np.nonzero(scores >= threshold)
         for row, column in zip(rows + start, columns, strict=True):
             if row < column and names[row] != names[column]:
@@ -218,9 +229,7 @@ def _strangers(vectors: FloatArray, owners: Sequence[str], cohort: Cohort, thres
             f"only {strangers.sum()} people of {cohort.name} are not on the list; {_MIN_COHORT} are needed to judge",
         )  # fmt: skip
         return
-    scores = vectors @ cohort.templates.vectors[strangers].T
-    drawn = (scores >= threshold).sum(axis=1)
-    level = np.sort(scores, axis=1)[:, -max(1, scores.shape[1] // 20) :].mean(axis=1)
+    drawn, level, highest = _drawn(vectors, cohort.templates.vectors[strangers], threshold)
     middle = float(np.median(level))
     spread = float(np.median(np.abs(level - middle))) / 0.6745
     usual = int(np.median(drawn))
@@ -231,6 +240,18 @@ def _strangers(vectors: FloatArray, owners: Sequence[str], cohort: Cohort, thres
                 "attracts-strangers",
                 "warning",
                 (owner,),
-                f"would draw {drawn[row]} of {scores.shape[1]} strangers ({cohort.name}) at {threshold:.2f}, "
-                f"where most references draw {usual}; highest score {scores[row].max():.2f}",
+                f"would draw {drawn[row]} of {strangers.sum()} strangers ({cohort.name}) at {threshold:.2f}, "
+                f"where most references draw {usual}; highest score {highest[row]:.2f}",
             )
+
+
+def _drawn(vectors: FloatArray, strangers: FloatArray, threshold: float) -> tuple[IntArray, FloatArray, FloatArray]:
+    """(n,) strangers at or over the threshold, mean of the highest twentieth of scores, and the highest."""
+    top = max(1, len(strangers) // 20)
+    parts = []
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        scores = vectors[start : start + _ROWS_AT_ONCE] @ strangers.T
+        level = np.partition(scores, -top, axis=1)[:, -top:].mean(axis=1)
+        parts.append(((scores >= threshold).sum(axis=1), level, scores.max(axis=1)))
+    drawn, levels, highest = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return drawn, levels, highest

@@ -1,7 +1,8 @@
-"""Watchlists as such: made, shown, approved entry by entry, copied for the next deployment."""
+"""Watchlists as such: made, listed, shown, approved entry by entry."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,12 +12,11 @@ from lfr.access import Permission, Principal, record
 from lfr.database import Store
 from lfr.database.store import new_id
 from lfr.database.tables import Entry, Reference, Watchlist
-from lfr.errors import ConflictError, InputError, NotFoundError
+from lfr.errors import AccessDeniedError, ConflictError, InputError, NotFoundError
 from lfr.models import Model
 
 __all__ = [
     "approve",
-    "copy_watchlist",
     "create_watchlist",
     "list_watchlists",
     "locked_list",
@@ -119,6 +119,8 @@ def approve(store: Store, principal: Principal, watchlist_id: str, *, minors: tu
         The list is not open.
     InputError
         A minor named is not on the list, or is not under 18.
+    AccessDeniedError
+        The role may not, a device asks, or a minor named was added by the same person.
     """
     person_id = principal.require_person()
     with store.database.write() as session:
@@ -129,6 +131,8 @@ def approve(store: Store, principal: Principal, watchlist_id: str, *, minors: tu
         for entry_id in minors:
             if entry_id not in entries or not entries[entry_id].under_18:
                 raise InputError(f"watchlist {watchlist_id}: {entry_id} is no entry of an under-18")
+            if entries[entry_id].added_by == person_id:
+                raise AccessDeniedError(f"watchlist {watchlist_id}: {entry_id} was added by the same person")
             entries[entry_id].under_18_authorised_by = person_id
         approved = [e for e in entries.values() if e.approved_by is None and e.added_by != person_id]
         for entry in approved:
@@ -143,86 +147,6 @@ def approve(store: Store, principal: Principal, watchlist_id: str, *, minors: tu
             details={"entries": len(approved), "minors": list(minors)},
         )
         return len(approved)
-
-
-def copy_watchlist(store: Store, principal: Principal, watchlist_id: str, *, name: str) -> str:
-    """Copy a list that still has its images into a new open one, for review, lint and seal anew.
-
-    Entries that expired or were suspended are left out; approvals are not
-    copied, because a list is reviewed before each deployment (R2).
-
-    Returns
-    -------
-    Id of the copy.
-
-    Raises
-    ------
-    ConflictError
-        The list was destroyed.
-    """
-    principal.require("watchlist.create")
-    copy_id = new_id("watchlist")
-    key = store.keys.create(copy_id)
-    with store.database.write() as session:
-        source = locked_list(session, principal, "watchlist.create", watchlist_id)
-        if source.state == "destroyed":
-            raise ConflictError(f"watchlist {watchlist_id} was destroyed: nothing is left to copy")
-        source_key = store.keys.load(watchlist_id)
-        session.add(
-            Watchlist(
-                id=copy_id,
-                force_id=source.force_id,
-                name=name.strip() or source.name,
-                state="open",
-                model_version=source.model_version,
-                model_digest=source.model_digest,
-                created_by=principal.id,
-                created_at=store.now(),
-                copied_from=watchlist_id,
-            )
-        )
-        session.flush()
-        entries = session.scalars(
-            select(Entry).where(
-                Entry.watchlist_id == watchlist_id, Entry.suspended_at.is_(None), Entry.expires_at > store.now()
-            )
-        ).all()
-        kept = ("subject_id", "category", "reason", "legal_basis", "image_source", "lawfully_held", "image_date")
-        for entry in entries:
-            values = {field: getattr(entry, field) for field in (*kept, "expires_at", "under_18")}
-            new_entry = Entry(
-                id=new_id("entry"), watchlist_id=copy_id, added_by=principal.id, added_at=store.now(), **values
-            )
-            session.add(new_entry)
-            session.flush()
-            for old in session.scalars(select(Reference).where(Reference.entry_id == entry.id)):
-                reference_id = new_id("reference")
-                sealed = {
-                    part: key.encrypt(source_key.decrypt(getattr(old, part), row=f"{old.id}:{part}"),
-                                      row=f"{reference_id}:{part}")
-                    for part in ("image", "template")
-                }  # fmt: skip
-                session.add(
-                    Reference(
-                        id=reference_id,
-                        entry_id=new_entry.id,
-                        watchlist_id=copy_id,
-                        ordinal=old.ordinal,
-                        image_digest=old.image_digest,
-                        model_digest=old.model_digest,
-                        quality=old.quality,
-                        **sealed,
-                    )
-                )
-        record(
-            store,
-            session,
-            principal,
-            "watchlist.create",
-            copy_id,
-            details={"copied_from": watchlist_id, "entries": len(entries)},
-        )
-    return copy_id
 
 
 def model_version_of(store: Store, principal: Principal, watchlist_id: str) -> str:
@@ -262,7 +186,13 @@ def show(store: Store, principal: Principal, watchlist_id: str, *, purpose: str)
     with store.database.write() as session:
         watchlist = locked_list(session, principal, "watchlist.show", watchlist_id)
         entries = session.scalars(select(Entry).where(Entry.watchlist_id == watchlist_id).order_by(Entry.subject_id))
-        references = session.scalars(select(Reference).where(Reference.watchlist_id == watchlist_id)).all()
+        references: dict[str, list[dict[str, Any]]] = {}
+        for entry_id, reference_id, quality in session.execute(
+            select(Reference.entry_id, Reference.id, Reference.quality)
+            .where(Reference.watchlist_id == watchlist_id)
+            .order_by(Reference.entry_id, Reference.ordinal)
+        ):
+            references.setdefault(entry_id, []).append({"reference_id": reference_id, "quality": quality})
         document = {
             "watchlist_id": watchlist.id,
             "name": watchlist.name,
@@ -272,13 +202,13 @@ def show(store: Store, principal: Principal, watchlist_id: str, *, purpose: str)
             "copied_from": watchlist.copied_from,
             "sealed_at": watchlist.sealed_at.isoformat() if watchlist.sealed_at else None,
             "destroyed_at": watchlist.destroyed_at.isoformat() if watchlist.destroyed_at else None,
-            "entries": [_entry_row(entry, [r for r in references if r.entry_id == entry.id]) for entry in entries],
+            "entries": [_entry_row(entry, references.get(entry.id, [])) for entry in entries],
         }
         record(store, session, principal, "watchlist.show", watchlist_id, details={"purpose": purpose.strip()})
     return document
 
 
-def _entry_row(entry: Entry, references: list[Reference]) -> dict[str, Any]:
+def _entry_row(entry: Entry, references: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "entry_id": entry.id,
         "subject_id": entry.subject_id,
@@ -294,5 +224,5 @@ def _entry_row(entry: Entry, references: list[Reference]) -> dict[str, Any]:
         "added_by": entry.added_by,
         "approved_by": entry.approved_by,
         "suspended": entry.suspended_at is not None,
-        "references": [{"reference_id": r.id, "quality": r.quality} for r in references],
+        "references": list(references),
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from lfr.access import Principal, policy_of, record
 from lfr.audit.chain import canonical
@@ -16,7 +18,7 @@ from lfr.database import DataKey, Store
 from lfr.database.tables import Entry, Reference, Watchlist
 from lfr.errors import ConflictError, InputError, ModelMismatchError, NotAuthorisedError, NotFoundError, WatchlistError
 from lfr.matching import Snapshot
-from lfr.types import Embeddings
+from lfr.types import Embeddings, FloatArray
 from lfr.watchlist.lists import locked_list
 
 __all__ = ["SealedEntry", "SealedWatchlist", "alertable", "load_sealed", "read_reference", "seal", "templates_of"]
@@ -70,7 +72,7 @@ def seal(store: Store, principal: Principal, watchlist_id: str) -> str:
         It is not open.
     WatchlistError
         It is empty or larger than the policy allows (R3), an entry is not approved by a second person (R2),
-        is of an under-18 whom nobody authorised (R10), or has expired.
+        is of an under-18 whom nobody authorised (R10), has expired, or has no template of the list's model.
     """
     with store.database.write() as session:
         watchlist = locked_list(session, principal, "watchlist.seal", watchlist_id, state="open")
@@ -89,7 +91,13 @@ def seal(store: Store, principal: Principal, watchlist_id: str) -> str:
             if entry.expires_at <= store.now():
                 raise WatchlistError(f"{where}: {entry.subject_id} has expired")
         references = _references(session, watchlist_id)
-        vectors = templates_of(references, store.keys.load(watchlist_id))
+        if without := {entry.id for entry in entries} - {reference.entry_id for reference in references}:
+            raise WatchlistError(f"{where}: entry {min(without)} has no reference image")
+        if others := {reference.model_digest for reference in references} - {watchlist.model_digest}:
+            raise WatchlistError(
+                f"{where}: is of model {watchlist.model_digest}, and has templates of {min(others)}; enrol it again"
+            )
+        vectors = _templates(references, store.keys.load(watchlist_id))
         digest = _digest(entries, references, vectors, watchlist.model_digest)
         watchlist.state, watchlist.digest = "sealed", digest
         watchlist.sealed_by, watchlist.sealed_at = principal.id, store.now()
@@ -127,7 +135,7 @@ def load_sealed(store: Store, watchlist_id: str, *, digest: str, model_digest: s
         raise ModelMismatchError(
             f"watchlist {watchlist_id}: templates of model {made_by}, searched with {model_digest}"
         )
-    vectors = templates_of(references, store.keys.load(watchlist_id))
+    vectors = _templates(references, store.keys.load(watchlist_id))
     found = _digest(entries, references, vectors, made_by)
     if found != digest:
         raise NotAuthorisedError(f"watchlist {watchlist_id}: holds {found}, authorised was {digest}")
@@ -187,54 +195,66 @@ def read_reference(store: Store, principal: Principal, reference_id: str, *, pur
     return image
 
 
-def templates_of(references: Sequence[Reference], key: DataKey) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """(n, d) decrypted templates."""
-    rows = [key.decrypt(reference.template, row=f"{reference.id}:template") for reference in references]
+def templates_of(sealed: Iterable[tuple[str, bytes]], key: DataKey) -> FloatArray:
+    """(n, d) decrypted templates, from each reference's id and ciphertext."""
+    rows = [key.decrypt(template, row=f"{reference_id}:template") for reference_id, template in sealed]
     if len({len(row) for row in rows}) > 1:
         raise ConflictError(f"templates of {key.name} are of different lengths")
     width = len(rows[0]) // 4 if rows else 0
     return np.frombuffer(b"".join(rows), np.float32).reshape(len(rows), width)
 
 
-def _entries(session: Session, watchlist_id: str) -> Sequence[Entry]:
-    return session.scalars(select(Entry).where(Entry.watchlist_id == watchlist_id).order_by(Entry.subject_id)).all()
+def _templates(references: Sequence[_Reference], key: DataKey) -> FloatArray:
+    return templates_of(((reference.id, reference.template) for reference in references), key)
 
 
-def _references(session: Session, watchlist_id: str) -> Sequence[Reference]:
-    """Without images, which are large and not searched."""
-    find = (
-        select(Reference).where(Reference.watchlist_id == watchlist_id).order_by(Reference.entry_id, Reference.ordinal)
-    )
-    return session.scalars(find.options(defer(Reference.image))).all()
+# Plain tuples of what a seal covers: 20,000 mapped objects would take as long again.
 
 
-def _digest(
-    entries: Sequence[Entry],
-    references: Sequence[Reference],
-    vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    model_digest: str,
-) -> str:
+class _Entry(NamedTuple):
+    id: str
+    subject_id: str
+    category: str
+    reason: str
+    legal_basis: str
+    image_source: str
+    lawfully_held: bool
+    image_date: date
+    expires_at: datetime
+    under_18: bool
+    under_18_authorised_by: str | None
+    added_by: str
+    approved_by: str | None
+
+
+class _Reference(NamedTuple):
+    entry_id: str
+    ordinal: int
+    id: str
+    image_digest: str
+    model_digest: str
+    template: bytes
+
+
+def _entries(session: Session, watchlist_id: str) -> list[_Entry]:
+    """In order of id, whatever the database's collation."""
+    columns = (getattr(Entry, name) for name in _Entry._fields)
+    return sorted(map(_Entry._make, session.execute(select(*columns).where(Entry.watchlist_id == watchlist_id))))
+
+
+def _references(session: Session, watchlist_id: str) -> list[_Reference]:
+    """In order of entry and ordinal, without images, which are large and not searched."""
+    columns = (getattr(Reference, name) for name in _Reference._fields)
+    find = select(*columns).where(Reference.watchlist_id == watchlist_id)
+    return sorted(map(_Reference._make, session.execute(find)))
+
+
+def _digest(entries: Sequence[_Entry], references: Sequence[_Reference], vectors: FloatArray, model_digest: str) -> str:
     """SHA-256 over model, entries and templates, in one order; suspension is not part of it."""
     total = hashlib.sha256(canonical({"model": model_digest, "references": len(references)}))
-    for entry in sorted(entries, key=lambda e: e.id):
-        total.update(
-            canonical(
-                {
-                    "entry": entry.id,
-                    "subject_id": entry.subject_id,
-                    "category": entry.category,
-                    "reason": entry.reason,
-                    "legal_basis": entry.legal_basis,
-                    "image_source": entry.image_source,
-                    "image_date": entry.image_date.isoformat(),
-                    "expires_at": entry.expires_at.isoformat(),
-                    "under_18": entry.under_18,
-                    "under_18_authorised_by": entry.under_18_authorised_by,
-                    "added_by": entry.added_by,
-                    "approved_by": entry.approved_by,
-                }
-            )
-        )
+    for entry in entries:
+        times = {"image_date": entry.image_date.isoformat(), "expires_at": entry.expires_at.isoformat()}
+        total.update(canonical(entry._asdict() | times))
     for reference, vector in zip(references, vectors, strict=True):
         total.update(f"{reference.id} {reference.entry_id} {reference.image_digest} ".encode())
         total.update(vector.tobytes())

@@ -487,7 +487,7 @@ def fill(store: Store, watchlist_id: str, manager: Principal, officer: Principal
                     watchlist_id=watchlist_id,
                     ordinal=0,
                     image_digest=f"{i:064x}",
-                    image=b"",
+                    image=key.encrypt(b"image", row=f"{reference_id}:image"),
                     template=key.encrypt(vector.tobytes(), row=f"{reference_id}:template"),
                     model_digest=model.digest,
                     quality={},

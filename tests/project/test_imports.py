@@ -16,7 +16,19 @@ PACKAGE = Path(lfr.__file__).parent
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py" and "migrations" not in path.parts
 )
-HEAVY = set(["cv2", "matplotlib", "mlflow", "onnx", "onnxruntime", "openvino", "pandas", "ray", "scipy", "sqlalchemy", "torch"])
+HEAVY = {
+    "cv2",
+    "matplotlib",
+    "mlflow",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "pandas",
+    "ray",
+    "scipy",
+    "sqlalchemy",
+    "torch",
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Intervals for shares, and how many subjects a claim needs.
+"""Intervals for the share of independent trials that had an event.
 
 Counts are of independent trials: subjects or tracks, never comparisons or
 frames, because those of one person are alike. Printed intervals are two-sided;
@@ -7,7 +7,6 @@ gates and calibration verdicts use the one-sided upper bound.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,18 +15,27 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri
 
 __all__ = [
+    "Bounds",
     "Method",
     "Rate",
+    "check_confidence",
     "clopper_pearson",
     "clopper_pearson_bounds",
     "clopper_pearson_upper",
-    "subjects_needed",
+    "rate_with",
     "wilson",
     "wilson_bounds",
     "wilson_by_subject",
 ]
 
-Method = Literal["wilson", "clopper-pearson", "wilson-by-subject"]
+Method = Literal[
+    "wilson",
+    "clopper-pearson",
+    "wilson-by-subject",
+    "wilson-over-subjects",
+    "clopper-pearson-over-subjects",
+    "wilson-over-pairs",
+]
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -70,7 +78,7 @@ def wilson(count: int, of: int, *, confidence: float = 0.95) -> Rate:
 
     See `wilson_bounds` for the formula and the errors raised.
     """
-    return _rate(count, of, wilson_bounds(count, of, confidence=confidence), method="wilson")
+    return rate_with(count, of, wilson_bounds(count, of, confidence=confidence), method="wilson")
 
 
 def wilson_by_subject(count: int, trials: ArrayLike, *, confidence: float = 0.95) -> Rate:
@@ -100,7 +108,7 @@ def wilson_by_subject(count: int, trials: ArrayLike, *, confidence: float = 0.95
     effective = float(of**2 / np.sum(sizes**2)) if of else 0.0
     _checked(count, of, confidence)
     bounds = wilson_bounds(count / of * effective if of else 0, effective, confidence=confidence)
-    return _rate(count, of, bounds, method="wilson-by-subject")
+    return rate_with(count, of, bounds, method="wilson-by-subject")
 
 
 def clopper_pearson(count: int, of: int, *, confidence: float = 0.95) -> Rate:
@@ -108,7 +116,7 @@ def clopper_pearson(count: int, of: int, *, confidence: float = 0.95) -> Rate:
 
     See `clopper_pearson_bounds` for the formula and the errors raised.
     """
-    return _rate(count, of, clopper_pearson_bounds(count, of, confidence=confidence), method="clopper-pearson")
+    return rate_with(count, of, clopper_pearson_bounds(count, of, confidence=confidence), method="clopper-pearson")
 
 
 def clopper_pearson_upper(count: int, of: int, *, confidence: float = 0.95) -> float:
@@ -193,33 +201,8 @@ def clopper_pearson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float
     return 1.0 - _beta_upper(trials - counts, trials, tail), _beta_upper(counts, trials, tail)
 
 
-def subjects_needed(max_rate: float, *, confidence: float = 0.95) -> int:
-    """Fewest subjects that, with no event among them, show a rate under ``max_rate``.
-
-    Smallest n with ``(1 - max_rate)^n <= 1 - confidence``, which is where
-    `clopper_pearson_upper` of 0 in n falls to ``max_rate``. J. A. Hanley and
-    A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA
-    249(13), 1983.
-
-    Parameters
-    ----------
-    max_rate
-        Largest rate to be claimed, between 0 and 1.
-    confidence
-        One-sided, between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If either argument is not between 0 and 1.
-    """
-    _check_confidence(confidence)
-    if not 0.0 < max_rate < 1.0:
-        raise ValueError(f"max_rate must lie between 0 and 1, got {max_rate}")
-    return math.ceil(math.log1p(-confidence) / math.log1p(-max_rate))
-
-
-def _rate(count: int, of: int, bounds: Bounds, *, method: Method) -> Rate:
+def rate_with(count: int, of: int, bounds: Bounds, *, method: Method) -> Rate:
+    """Rate with an interval computed elsewhere; None throughout where there were no trials."""
     if of == 0:
         return Rate(None, None, None, int(count), int(of), method)
     low, high = bounds
@@ -235,13 +218,14 @@ def _beta_upper(counts: NDArray[np.float64], trials: NDArray[np.float64], tail: 
 
 def _checked(count: ArrayLike, of: ArrayLike, confidence: float) -> Bounds:
     """Counts and trials as floats of one shape, which hold integers exactly up to 2**53."""
-    _check_confidence(confidence)
+    check_confidence(confidence)
     counts, trials = np.broadcast_arrays(np.asarray(count, np.float64), np.asarray(of, np.float64))
     if not np.all((counts >= 0) & (counts <= trials)):
         raise ValueError(f"count must lie in 0..of, got {count!r} of {of!r}")
     return counts, trials
 
 
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Raise ValueError unless a confidence lies between 0 and 1."""
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
