@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfr.evaluation.searches import Searches
-from lfr.evaluation.subject_rates import rate_over_subjects
 from lfr.evaluation.watchlist_size import SizeEstimate, fpir_by_size
-from lfr.statistics import Rate
+from lfr.statistics import Rate, rate_over_subjects
 from lfr.types import BoolArray, FloatArray
 
 __all__ = [
