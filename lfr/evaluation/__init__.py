@@ -49,7 +49,6 @@ from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
 from lfr.evaluation.search_scores import Hits, SearchScores
 from lfr.evaluation.searches import EnrolledList, Searches, run_searches
-from lfr.evaluation.subject_rates import rate_over_subjects
 from lfr.evaluation.templates import Templates, read_templates, write_templates
 from lfr.evaluation.verification import (
     Accuracy,
@@ -122,7 +121,6 @@ __all__ = [
     "opencv_finder",
     "pair_scores",
     "precision_recall",
-    "rate_over_subjects",
     "read_lfw_pairs",
     "read_manifest",
     "read_templates",

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from lfr.evaluation.plot_style import Theme
 from lfr.evaluation.plots import plot_det, plot_fpir_by_size, plot_score_histograms
 from lfr.evaluation.searches import Searches
-from lfr.evaluation.subject_rates import rate_over_subjects
 from lfr.evaluation.watchlist_size import SizeEstimate, fpir_by_size
-from lfr.statistics import Rate
+from lfr.statistics import Rate, rate_over_subjects
 from lfr.types import BoolArray, FloatArray
 
 __all__ = [

@@ -27,7 +27,14 @@ class CalibrationRate(BaseModel):
     high: float | None = Field(ge=0, le=1, description="Upper end of the interval.")
     count: int = Field(ge=0, description="Events.")
     of: int = Field(ge=0, description="Trials.")
-    method: Literal["wilson", "clopper-pearson", "wilson-by-subject"] = Field(description="Of the interval.")
+    method: Literal[
+        "wilson",
+        "clopper-pearson",
+        "wilson-by-subject",
+        "wilson-over-subjects",
+        "clopper-pearson-over-subjects",
+        "wilson-over-pairs",
+    ] = Field(description="Of the interval.")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
