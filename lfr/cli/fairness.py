@@ -17,6 +17,7 @@ from lfr.cli.evaluation_data import (
     RootOption,
     TemplatesOption,
     about,
+    read_data,
     templates_for,
 )
 from lfr.errors import InputError
@@ -97,6 +98,8 @@ def fairness(
     if threshold is not None and calibration is not None:
         raise InputError("which threshold: give one of --threshold and --calibration")
     held = tuple(name.strip() for name in adjust.split(",") if name.strip())
+    if templates is None:  # a column that is not there is found before anything is embedded
+        read_data(manifest, dataset, root).group(*columns, *held)
     found = templates_for(manifest, dataset, root, templates, model=model, threads=threads)
     rng = np.random.default_rng(seed)
     searches = run_searches(

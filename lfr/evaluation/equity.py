@@ -216,9 +216,11 @@ def _sums(
         for side, event in ((searches.mated, ~found), (~searches.mated, false_positive))
         for group in groups
     ]
-    events = np.stack([np.bincount(subject[at], event[at], minlength=n) for at, event in columns], axis=1)
+    events = np.stack(
+        [np.bincount(subject[at], event[at].astype(np.float64), minlength=n) for at, event in columns], axis=1
+    )
     trials = np.stack([np.bincount(subject[at], minlength=n) for at, _ in columns], axis=1)
-    return events, trials.astype(np.float64)
+    return events.astype(np.float64), trials.astype(np.float64)
 
 
 def _side(rates: NDArray[np.float64], groups: int, side: str) -> NDArray[np.float64]:

@@ -286,7 +286,7 @@ def _sentence(grouping: Grouping, comparison: Comparison, which: str) -> str:
     if comparison.verdict == "equitable":
         return f"{name}: alike in every pair of groups, each {comparison.measure} surely within {bounds}"
     if not pairs:
-        return f"{name}: nothing to compare, {comparison.reason}"
+        return f"{name}: nothing to compare, {'; '.join(comparison.reasons)}"
     worst = max(pairs, key=lambda pair: abs(_distance(pair.estimate, comparison.measure)))
     rates = {group.name: getattr(group, which).value for group in grouping.groups}
     shares = ["none searched" if rates[n] is None else share_text(rates[n]) for n in (worst.first, worst.second)]

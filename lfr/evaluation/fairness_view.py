@@ -64,9 +64,7 @@ def rates_figure(grouping: Grouping, which: ErrorRate, *, theme: Theme = "light"
 def pairs_figure(comparison: Comparison, name: str, *, theme: Theme = "light") -> Figure:
     """Draw each pair of groups against the bounds within which it counts as equal."""
     rows = [
-        Interval(
-            f"{pair.first} / {pair.second}", *(_nan(v) for v in (pair.estimate, pair.low, pair.high)), pair.verdict
-        )
+        Interval(f"{pair.first} / {pair.second}", pair.estimate, _nan(pair.low), _nan(pair.high), pair.verdict)
         for pair in comparison.pairs
         if pair.estimate is not None
     ]
@@ -113,7 +111,7 @@ def models_figure(fairness: Fairness, *, theme: Theme = "light") -> Figure | Non
             for name, ratio in (("alone", group.alone), ("held equal", group.adjusted)):
                 if ratio.value is not None:
                     label = f"{model.error}: {group.group}, {name}"
-                    rows.append(Interval(label, *(_nan(v) for v in (ratio.value, ratio.low, ratio.high))))
+                    rows.append(Interval(label, ratio.value, _nan(ratio.low), _nan(ratio.high)))
     if not rows:
         return None
     return plot_forest(rows, equal=1.0, label="odds against the largest group, with 95% interval", theme=theme)

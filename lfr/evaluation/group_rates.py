@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import ttest_ind
 
 from lfr.errors import ManifestError
-from lfr.evaluation.manifest import UNLABELLED
+from lfr.evaluation.manifest import UNLABELLED, StrArray
 from lfr.evaluation.search_scores import Hits
 from lfr.evaluation.searches import Searches
 from lfr.statistics import Rate, rate_over_subjects
@@ -120,7 +121,7 @@ class CrossGroup:
 
     probes: tuple[str, ...]
     references: tuple[str, ...]
-    fmr: FloatArray
+    fmr: NDArray[np.float64]
     comparisons: IntArray
     matches: IntArray
 
@@ -137,7 +138,7 @@ class CrossGroup:
 
 def groupings(by: Sequence[str]) -> list[tuple[str, ...]]:
     """Columns to group by, in turn: each one alone, then all of them together."""
-    alone = [(column,) for column in dict.fromkeys(by)]
+    alone: list[tuple[str, ...]] = [(column,) for column in dict.fromkeys(by)]
     return [*alone, tuple(dict.fromkeys(by))] if len(alone) > 1 else alone
 
 
@@ -209,8 +210,11 @@ def cross_group(searches: Searches, columns: Sequence[str], hits: Hits) -> Cross
     np.add.at(matches, (probe[others.search], reference[others.subject]), 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         fmr = np.where(comparisons > 0, matches / comparisons, np.nan)
-    names = (tuple(label.replace(",", ", ") for label in labels.tolist()) for labels in (probes, there))
-    return CrossGroup(*names, fmr, comparisons.astype(np.int64), matches)
+    return CrossGroup(_shown(probes), _shown(there), fmr, comparisons.astype(np.int64), matches)
+
+
+def _shown(labels: StrArray) -> tuple[str, ...]:
+    return tuple(label.replace(",", ", ") for label in labels.tolist())
 
 
 def _rates(searches: Searches, group: Mapping[str, str], members: BoolArray, threshold: float) -> GroupRates:
@@ -241,17 +245,16 @@ def _shift(searches: Searches, scores: FloatArray, members: BoolArray, counted: 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)  # scores that are all one have no spread
         interval = ttest_ind(here, there, equal_var=False).confidence_interval(0.95)
-    ends = (float(end) if np.isfinite(end) else difference for end in (interval.low, interval.high))
-    return Shift(difference, *ends, len(here))
+    low, high = (float(end) if np.isfinite(end) else difference for end in (interval.low, interval.high))
+    return Shift(difference, low, high, len(here))
 
 
-def _subject_means(searches: Searches, scores: FloatArray, rows: BoolArray) -> FloatArray:
+def _subject_means(searches: Searches, scores: FloatArray, rows: BoolArray) -> NDArray[np.float64]:
     """Mean score of each subject among some searches."""
     number = np.unique(searches.subject_id[rows], return_inverse=True)[1]
     if not len(number):
         return np.zeros(0)
-    means: FloatArray = np.bincount(number, scores[rows].astype(np.float64)) / np.bincount(number)
-    return means
+    return np.asarray(np.bincount(number, scores[rows].astype(np.float64)) / np.bincount(number))
 
 
 def _median_quality(searches: Searches, members: BoolArray) -> dict[str, float | None]:

@@ -71,7 +71,7 @@ def effective_trials_of_sums(events: ArrayLike, trials: ArrayLike) -> Floats:
     squares = np.sum((counts - share * sizes) ** 2, axis=0)
     number = np.minimum(ratio_or_nan(share * (1.0 - share) * of**2, squares), of)
     alike = (count == 0) | (count == of) | np.isnan(number)
-    return np.where(alike, (sizes > 0).sum(axis=0), number)
+    return np.asarray(np.where(alike, (sizes > 0).sum(axis=0), number), np.float64)
 
 
 def rate_over_subjects(event: ArrayLike, subject: ArrayLike, *, exact: bool = False, confidence: float = 0.95) -> Rate:
