@@ -22,6 +22,7 @@ from lfr.cli.evaluation_data import (
     templates_for,
 )
 from lfr.cli.evaluation_tables import show_identification, show_verification
+from lfr.cli.fairness import fairness
 
 if TYPE_CHECKING:
     from lfr.evaluation import Finder
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure a model version on labelled data.", no_args_is_help=True)
+app.command()(fairness)
 
 
 @app.command()

@@ -21,6 +21,9 @@ from lfr.evaluation.detection import (
     read_wider,
 )
 from lfr.evaluation.embedding import Executor, Part, embed, embed_locally, kept_file, kept_templates, templates_of
+from lfr.evaluation.equity import Equity, EquityPolicy
+from lfr.evaluation.fairness import Fairness, Grouping, evaluate_fairness
+from lfr.evaluation.group_rates import GroupRates
 from lfr.evaluation.identification import (
     FPIR_TARGETS,
     Identification,
@@ -69,10 +72,15 @@ __all__ = [
     "ComparisonScores",
     "DetectionResult",
     "EnrolledList",
+    "Equity",
+    "EquityPolicy",
     "ErrorCurve",
     "ErrorTradeOff",
     "Executor",
+    "Fairness",
     "Finder",
+    "GroupRates",
+    "Grouping",
     "Hits",
     "Identification",
     "IdentificationPoint",
@@ -100,6 +108,7 @@ __all__ = [
     "embed",
     "embed_locally",
     "evaluate_detection",
+    "evaluate_fairness",
     "evaluate_identification",
     "fnmr_at_fmr",
     "folder_manifest",

@@ -61,7 +61,7 @@ def test_a_module_lists_what_it_offers_and_has_it(path: Path) -> None:
             bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {target.id for target in targets if isinstance(target, ast.Name)}
+            names = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
             bound |= names
             if "__all__" in names:
                 assert node.value is not None

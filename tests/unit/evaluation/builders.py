@@ -1,4 +1,4 @@
-"""Small data sets of demo faces, in the form of the public ones."""
+"""Small data sets: of demo faces in the form of public ones, and of made-up scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lfr.evaluation import Manifest, Templates
+from lfr.evaluation import Manifest, Searches, Templates, run_searches
 from lfr.types import Embeddings, FloatArray
 from lfr.vision import MEASURES, Quality
 
@@ -71,3 +71,36 @@ def made_templates(
         "made",
         "digest of the data",
     )
+
+
+def counted_searches(
+    groups: Mapping[str, tuple[int, int, int, int]],
+    *,
+    column: str = "group",
+    lamb: str = "",
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+) -> Searches:
+    """Searches with given outcomes at threshold 0.5: of each group mated people, those found, others, those alerted.
+
+    Every person is searched once. False alerts go to references in turn, or all to ``lamb``'s; ``labels`` are
+    further columns by group.
+    """
+    listed = [(name, i) for name, (mated, *_) in groups.items() for i in range(mated)] or [("nobody", 0)]
+    axis = {person: i for i, person in enumerate(listed)}
+    rows: list[tuple[str, str, int]] = [(f"{name} {i}", name, axis[name, i]) for name, i in listed]
+    in_turn = 0
+    for name, (mated, found, others, alerted) in groups.items():
+        rows += [(f"{name} {i}", name, axis[name, i] if i < found else len(axis)) for i in range(mated)]
+        for i in range(others):
+            at = len(axis)
+            if i < alerted:
+                at = [f"{of} {number}" for of, number in listed].index(lamb) if lamb else in_turn % len(listed)
+                in_turn += 1
+            rows.append((f"other {name} {i}", name, at))
+    vectors = np.full((len(rows), len(axis) + 1), 1e-3)
+    vectors[np.arange(len(rows)), [at for *_, at in rows]] = 1.0
+    columns = {column: [name for _, name, _ in rows]}
+    for extra, of in (labels or {}).items():
+        columns[extra] = [of[name] for _, name, _ in rows]
+    manifest = made_manifest([who for who, *_ in rows], references=len(listed), groups=columns)
+    return run_searches(made_templates(manifest, vectors))
