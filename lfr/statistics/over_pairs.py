@@ -70,6 +70,11 @@ def effective_pairs(
     the shared subjects add is not taken to be negative. ``p (1 - p)`` over it
     is the number, at most as many as there are comparisons.
 
+    Few events show few of the subjects that cause them, and the interval of
+    the plain estimator then covers down to 91%. So what the worst subject's
+    comparisons add to one another is counted twice, as though there were one
+    more like it (our choice: the tests hold its coverage at 93% and over).
+
     Pairs that are not listed had no event. Their own ``r^2``, of order p^2,
     is not subtracted, which can only widen the interval. Where no comparison
     had an event, or all had, all those that share a subject are taken to have
@@ -90,9 +95,11 @@ def _effective(first: Ints, second: Ints, events: Floats, comparisons: Floats, t
     share = count / of
     number = len(trials)
     by_subject = np.bincount(first, events, number) + np.bincount(second, events, number) - share * trials
-    own = float(np.sum((events - share * comparisons) ** 2))
-    variance = max(float(np.sum(by_subject**2)) - own, own) / of**2
-    return min(share * (1.0 - share) / variance, of)
+    own = (events - share * comparisons) ** 2
+    shared = by_subject**2 - np.bincount(first, own, number) - np.bincount(second, own, number)
+    # Each pair's own square is taken off twice above, once for each subject, and belongs in once.
+    squares = float(own.sum()) + max(float(shared.sum()), 0.0) + max(float(shared.max()), 0.0)
+    return min(share * (1.0 - share) * of**2 / squares, of)
 
 
 def _checked_pairs(
