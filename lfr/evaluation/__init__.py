@@ -1,6 +1,7 @@
 """Protocols and error rates, measured with the code that live frames go through."""
 
 from lfr.evaluation.acquisition import Acquired, acquire, central_face
+from lfr.evaluation.calibration import CalibrationResult, calibrate, calibration_of, threshold_shown
 from lfr.evaluation.comparisons import (
     BIN_EDGES,
     FMR_TARGETS,
@@ -9,7 +10,7 @@ from lfr.evaluation.comparisons import (
     ErrorTradeOff,
     det_curve,
 )
-from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_images, lfw_manifest
+from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_images, lfw_manifest, shows_demo_faces
 from lfr.evaluation.detection import (
     ALL_SCORES,
     DetectionResult,
@@ -46,6 +47,7 @@ from lfr.evaluation.manifest import (
     write_manifest,
 )
 from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
+from lfr.evaluation.pass_scores import PassScores, scores_against_lists
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
 from lfr.evaluation.search_scores import Hits, SearchScores
 from lfr.evaluation.searches import EnrolledList, Searches, run_searches
@@ -69,6 +71,7 @@ __all__ = [
     "UNLABELLED",
     "Accuracy",
     "Acquired",
+    "CalibrationResult",
     "ComparisonScores",
     "DetectionResult",
     "EnrolledList",
@@ -89,6 +92,7 @@ __all__ = [
     "Pairs",
     "PairwiseScores",
     "Part",
+    "PassScores",
     "Progress",
     "SearchCurve",
     "SearchScores",
@@ -98,6 +102,8 @@ __all__ = [
     "Templates",
     "Verification",
     "acquire",
+    "calibrate",
+    "calibration_of",
     "central_face",
     "compare_all",
     "compare_vectors",
@@ -126,11 +132,14 @@ __all__ = [
     "read_templates",
     "read_wider",
     "run_searches",
+    "scores_against_lists",
     "search_curve",
     "search_rates",
+    "shows_demo_faces",
     "templates_of",
     "ten_fold_accuracy",
     "threshold_for_fpir",
+    "threshold_shown",
     "verify_pairs",
     "verify_templates",
     "write_manifest",
