@@ -118,6 +118,7 @@ def test_a_deployment_is_created_with_what_lfr_calibrate_wrote(
     watchlist_id = sealed_list(store, cast.manager)
     templates, written = tmp_path / "T.parquet", tmp_path / "made.json"
     write_templates(calibratable(model_digest=MODEL), templates)
+    request_file.write_text(request_file.read_text().replace("demo = true", "demo = false"))
     asked = ["lfr", "calibrate", "--templates", templates, "--watchlist-size", 10, "-o", written, "--json"]
     for fpir, verdict in ((0.001, "insufficient_data"), (0.01, "sufficient")):
         monkeypatch.setattr("sys.argv", [*map(str, asked), "--fpir", str(fpir)])
