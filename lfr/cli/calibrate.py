@@ -65,6 +65,14 @@ def calibrate(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw FPIR against watchlist size: .svg, .png or .pdf."),
     ] = None,
+    score_map: Annotated[
+        Path | None,
+        typer.Option("--score-map", metavar="FILE", help="Also fit what a score means as a probability."),
+    ] = None,
+    listed_share: Annotated[
+        float,
+        typer.Option("--listed-share", metavar="P", help="For the score map: share of passers-by who are listed."),
+    ] = 0.001,
     seed: Annotated[int, typer.Option("--seed", help="Draws the watchlists.")] = 0,
     model: ModelOption = None,
     threads: ThreadsOption = None,
@@ -82,9 +90,11 @@ def calibrate(
 
     from lfr.errors import InputError
     from lfr.evaluation import calibrate as calibrated
+    from lfr.evaluation import fit_score_map
 
-    if not 0.0 < fpir < 1.0:
-        raise InputError(f"--fpir {fpir}: expected a share between 0 and 1, such as 0.001")
+    for option, share in (("--fpir", fpir), ("--listed-share", listed_share)):
+        if not 0.0 < share < 1.0:
+            raise InputError(f"{option} {share}: expected a share between 0 and 1, such as 0.001")
     found = templates_for(manifest, dataset, root, templates, model=model, threads=threads)
     result = calibrated(
         found,
@@ -103,6 +113,10 @@ def calibrate(
     if plot is not None:
         save_figure(result.plot_fpir_by_size(), plot)
     document = {**result.as_dict(), "seed": seed, "manifest": found.manifest.name, "file": file, "plot": plot}
+    if score_map is not None:
+        fitted = fit_score_map(result.scores, made, listed_share=listed_share, created=made.created)
+        fitted.score_map.write(score_map)
+        document["score_map"] = {**fitted.as_dict(), "file": score_map}
     emit(document, as_json=json, show=partial(_show, document, result))
 
 
@@ -144,3 +158,10 @@ def _show(document: Mapping[str, Any], result: CalibrationResult) -> None:
         )
     out.print(table)
     out.print(f"calibration {made.digest[:12]}: {document['file']}", soft_wrap=True)
+    if fitted := document.get("score_map"):
+        out.print(
+            f"score map {fitted['digest'][:12]}: {fitted['file']}; one passer-by in {1 / fitted['listed_share']:,.0f} "
+            f"listed; at most {fitted['most']:.0%} can be shown; off by {fitted['calibration_error']:.3f} on subjects "
+            "it was not fitted on",
+            soft_wrap=True,
+        )

@@ -49,6 +49,7 @@ from lfr.evaluation.manifest import (
 from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
 from lfr.evaluation.pass_scores import PassScores, scores_against_lists
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
+from lfr.evaluation.score_probability import FittedScoreMap, Reliability, fit_score_map
 from lfr.evaluation.search_scores import Hits, SearchScores
 from lfr.evaluation.searches import EnrolledList, Searches, run_searches
 from lfr.evaluation.templates import Templates, read_templates, write_templates
@@ -82,6 +83,7 @@ __all__ = [
     "Executor",
     "Fairness",
     "Finder",
+    "FittedScoreMap",
     "GroupRates",
     "Grouping",
     "Hits",
@@ -94,6 +96,7 @@ __all__ = [
     "Part",
     "PassScores",
     "Progress",
+    "Reliability",
     "SearchCurve",
     "SearchScores",
     "Searches",
@@ -116,6 +119,7 @@ __all__ = [
     "evaluate_detection",
     "evaluate_fairness",
     "evaluate_identification",
+    "fit_score_map",
     "fnmr_at_fmr",
     "folder_manifest",
     "fpir_by_size",

@@ -10,7 +10,7 @@ import pytest
 
 from lfr.cli import main
 from lfr.evaluation import write_templates
-from lfr.types import Calibration
+from lfr.types import Calibration, ScoreMap
 from tests.unit.evaluation.builders import calibratable
 
 MADE = ("--fpir", "0.01", "--watchlist-size", "10")
@@ -57,10 +57,24 @@ def test_people_read_the_verdict_first_and_the_numbers_needed(
     assert plot.read_text().startswith("<svg")
 
 
+def test_a_score_map_is_written_with_how_far_it_is_off(
+    templates: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = templates.with_suffix(".map.json")
+    words = ("--templates", templates, *MADE, "--score-map", file, "--listed-share", "0.01")
+    assert run(*words, "--json", monkeypatch=monkeypatch) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["score_map"]["digest"] == ScoreMap.read(file).digest
+    assert document["score_map"]["calibration_digest"] == document["digest"]
+    assert run(*words, monkeypatch=monkeypatch) == 0
+    assert "one passer-by in 100 listed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("--fpir", "1.5", "--watchlist-size", "10"), "--fpir 1.5: expected a share between 0 and 1"),
+        ((*MADE, "--listed-share", "0"), "--listed-share 0.0: expected a share"),
         ((*MADE, "--shots", "3"), "no probe has a track_id"),
         ((*MADE, "--plot", "f.gif"), "--plot f.gif: expected a name that ends in .svg"),
         ((*MADE, "-o", "nowhere/c.json"), "cannot write the calibration"),
