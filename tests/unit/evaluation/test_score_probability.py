@@ -1,4 +1,4 @@
-"""A probability holds for the model and the listed share it was fitted for, and never claims more than the data show."""
+"""A probability holds for the model and listed share it was fitted for, and claims no more than the data show."""
 
 from __future__ import annotations
 
