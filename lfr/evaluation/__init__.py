@@ -1,6 +1,7 @@
 """Protocols and error rates, measured with the code that live frames go through."""
 
 from lfr.evaluation.acquisition import Acquired, acquire, central_face
+from lfr.evaluation.acquisition_rates import GroupMisses, misses_by_group
 from lfr.evaluation.calibration import CalibrationResult, calibrate, calibration_of, threshold_shown
 from lfr.evaluation.comparisons import (
     BIN_EDGES,
@@ -17,10 +18,12 @@ from lfr.evaluation.detection import (
     Finder,
     LabelledImage,
     evaluate_detection,
+    find_faces,
     opencv_finder,
     precision_recall,
     read_wider,
 )
+from lfr.evaluation.detection_sizes import WIDTHS_PX, SizeBand, by_face_size
 from lfr.evaluation.embedding import Executor, Part, embed, embed_locally, kept_file, kept_templates, templates_of
 from lfr.evaluation.equity import Equity, EquityPolicy
 from lfr.evaluation.fairness import Fairness, Grouping, evaluate_fairness
@@ -70,6 +73,7 @@ __all__ = [
     "FMR_TARGETS",
     "FPIR_TARGETS",
     "UNLABELLED",
+    "WIDTHS_PX",
     "Accuracy",
     "Acquired",
     "CalibrationResult",
@@ -84,6 +88,7 @@ __all__ = [
     "Fairness",
     "Finder",
     "FittedScoreMap",
+    "GroupMisses",
     "GroupRates",
     "Grouping",
     "Hits",
@@ -100,11 +105,13 @@ __all__ = [
     "SearchCurve",
     "SearchScores",
     "Searches",
+    "SizeBand",
     "SizeEstimate",
     "StrArray",
     "Templates",
     "Verification",
     "acquire",
+    "by_face_size",
     "calibrate",
     "calibration_of",
     "central_face",
@@ -119,6 +126,7 @@ __all__ = [
     "evaluate_detection",
     "evaluate_fairness",
     "evaluate_identification",
+    "find_faces",
     "fit_score_map",
     "fnmr_at_fmr",
     "folder_manifest",
@@ -128,6 +136,7 @@ __all__ = [
     "kept_templates",
     "lfw_images",
     "lfw_manifest",
+    "misses_by_group",
     "opencv_finder",
     "pair_scores",
     "precision_recall",

@@ -155,3 +155,34 @@ def test_templates_of_another_model_are_refused_naming_both(
     capsys.readouterr()
     assert run(*command, "--model", "openvino-f32", monkeypatch=monkeypatch) == 2
     assert "made by model digest of a model, not by" in capsys.readouterr().err
+
+
+def test_detection_of_a_manifest_says_whose_faces_are_missed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vectors = np.eye(4)
+    vectors[3] = np.nan
+    manifest = made_manifest(["ann", "ann", "bob", "cid"], references=1, groups={"sex": [*"FFMM"]})
+    write_templates(made_templates(manifest, vectors), home.parent / "T.parquet")
+    command = ("evaluate", "detection", "--templates", home.parent / "T.parquet", "--by", "sex")
+    assert run(*command, "--json", monkeypatch=monkeypatch) == 0
+    rows = json.loads(capsys.readouterr().out)["groups"]
+    assert [row["group"] for row in rows] == [{}, {"sex": "F"}, {"sex": "M"}]
+    assert [row["failures_to_acquire"]["count"] for row in rows] == [1, 0, 1]
+    assert set(rows[0]["refused"]) == RATE
+    assert run(*command, monkeypatch=monkeypatch) == 0
+    assert "everybody" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [((), "give --wider, or one of"), (("--wider", "W", "--by", "sex"), "--by names columns of a manifest")],
+)
+def test_detection_of_nothing_is_refused(
+    arguments: tuple[str, ...],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("evaluate", "detection", *arguments, monkeypatch=monkeypatch) == 2
+    assert complaint in capsys.readouterr().err.replace("\n", " ")
