@@ -119,19 +119,17 @@ def _show(document: Mapping[str, Any]) -> None:
         out.print(table)
 
 
-def _show_sizes(title: str, document: Mapping[str, Any]) -> None:
-    out.print(f"{title} [bold]{document['average_precision']:.4f}[/]")
-    at = f"at score {document['score_threshold']:g}"
-    table = Table(
-        "width", "faces", "average precision", "precision", "recall", title=f"{at}, 95% intervals over images"
-    )
+def _show_sizes(name: str, document: Mapping[str, Any]) -> None:
+    out.print(f"{name} [bold]{document['average_precision']:.4f}[/]")
+    title = f"at score {document['score_threshold']:g}, 95% intervals over images"
+    table = Table("width", "faces", "average precision", "precision", "recall", title=title)
     for band in document["by_face_size"]:
         under = band["under_px"]
         width = f"{band['from_px']:g} px and over" if under is None else f"{band['from_px']:g} to {under:g} px"
         if not band["faces"]:
             table.add_row(width, "0", *"---")
             continue
-        rates = [_rate(band[name]) for name in ("precision", "recall")]
+        rates = [_rate(band[rate]) for rate in ("precision", "recall")]
         table.add_row(width, f"{band['faces']:,}", f"{band['average_precision']:.4f}", *rates)
     out.print(table)
 

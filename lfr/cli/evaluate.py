@@ -24,12 +24,14 @@ from lfr.cli.evaluation_data import (
 )
 from lfr.cli.evaluation_tables import show_identification, show_verification
 from lfr.cli.fairness import fairness
+from lfr.cli.quality import quality
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure a model version on labelled data.", no_args_is_help=True)
 app.command()(fairness)
 app.command()(detection)
+app.command()(quality)
 
 
 @app.command()

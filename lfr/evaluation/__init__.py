@@ -52,6 +52,7 @@ from lfr.evaluation.manifest import (
 from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
 from lfr.evaluation.pass_scores import PassScores, scores_against_lists
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
+from lfr.evaluation.quality_discard import DiscardCurve, GateEffect, QualityDiscard, evaluate_quality
 from lfr.evaluation.score_probability import FittedScoreMap, Reliability, fit_score_map
 from lfr.evaluation.search_scores import Hits, SearchScores
 from lfr.evaluation.searches import EnrolledList, Searches, run_searches
@@ -79,6 +80,7 @@ __all__ = [
     "CalibrationResult",
     "ComparisonScores",
     "DetectionResult",
+    "DiscardCurve",
     "EnrolledList",
     "Equity",
     "EquityPolicy",
@@ -88,6 +90,7 @@ __all__ = [
     "Fairness",
     "Finder",
     "FittedScoreMap",
+    "GateEffect",
     "GroupMisses",
     "GroupRates",
     "Grouping",
@@ -101,6 +104,7 @@ __all__ = [
     "Part",
     "PassScores",
     "Progress",
+    "QualityDiscard",
     "Reliability",
     "SearchCurve",
     "SearchScores",
@@ -126,6 +130,7 @@ __all__ = [
     "evaluate_detection",
     "evaluate_fairness",
     "evaluate_identification",
+    "evaluate_quality",
     "find_faces",
     "fit_score_map",
     "fnmr_at_fmr",

@@ -11,7 +11,8 @@ import pytest
 
 from lfr.cli import main
 from lfr.evaluation import write_templates
-from tests.unit.evaluation.builders import lfw_of_demo_faces, made_manifest, made_templates
+from lfr.vision import MEASURES
+from tests.unit.evaluation.builders import calibratable, lfw_of_demo_faces, made_manifest, made_templates
 
 LFW = ("evaluate", "verification", "--dataset", "lfw", "--root")
 RATE = {"value", "low", "high", "count", "of", "method"}
@@ -186,3 +187,23 @@ def test_detection_of_nothing_is_refused(
 ) -> None:
     assert run("evaluate", "detection", *arguments, monkeypatch=monkeypatch) == 2
     assert complaint in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_quality_says_first_whether_the_gate_earns_its_place(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, plot = home.parent / "T.parquet", home.parent / "q.png"
+    write_templates(calibratable(), file)
+    command = ("evaluate", "quality", "--templates", file)
+    assert run(*command, "--plot", plot, "--json", monkeypatch=monkeypatch) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["gate"]["verdict"] == "not shown"
+    assert document["threshold_source"] == "the smallest with an FPIR of at most 0.01 on this data"
+    assert {row["measure"] for row in document["measures"]} == {*MEASURES, "shot score"}
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert run(*command, "--threshold", "0.99", monkeypatch=monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("the gate search-1: not shown")
+    assert "nobody was missed, or everybody" in said
+    assert run(*command, "--threshold", "0.85", monkeypatch=monkeypatch) == 0
+    assert "gain over" in capsys.readouterr().out
