@@ -13,6 +13,7 @@ from lfr.cli import (
     alerts,
     audit,
     bench,
+    calibrate,
     demo,
     deployment,
     evaluate,
@@ -62,6 +63,7 @@ app.command()(rehearse.rehearse)
 app.add_typer(models.app, name="models")
 evaluate.app.command()(scene.scene)
 app.add_typer(evaluate.app, name="evaluate")
+app.command()(calibrate.calibrate)
 app.add_typer(access.app, name="access")
 app.add_typer(store.app, name="store")
 app.add_typer(audit.app, name="audit")

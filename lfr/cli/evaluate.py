@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for, track
+from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, out, recogniser_for
+from lfr.cli.detection import detection
 from lfr.cli.evaluation_data import (
     Dataset,
     DatasetOption,
@@ -23,15 +24,14 @@ from lfr.cli.evaluation_data import (
 )
 from lfr.cli.evaluation_tables import show_identification, show_verification
 from lfr.cli.fairness import fairness
-
-if TYPE_CHECKING:
-    from lfr.evaluation import Finder
-    from lfr.models import Model
+from lfr.cli.quality import quality
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure a model version on labelled data.", no_args_is_help=True)
 app.command()(fairness)
+app.command()(detection)
+app.command()(quality)
 
 
 @app.command()
@@ -179,59 +179,3 @@ def identification(
         "seed": seed,
     }
     emit(document, as_json=json, show=partial(show_identification, document))
-
-
-@app.command()
-def detection(
-    wider: Annotated[
-        Path, typer.Option("--wider", metavar="FOLDER", help="WIDER FACE subset: gt.csv and images/ of 416x416.")
-    ],
-    peer: Annotated[
-        bool, typer.Option("--peer", help="Also run OpenCV's FaceDetectorYN on an ONNX export of the detector.")
-    ] = False,
-    model: ModelOption = None,
-    threads: ThreadsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Average precision of the detector, at an overlap of one half, over faces at least 10 pixels wide.
-
-    The pictures are a shrunken subset: compare detectors with each other
-    here, and not with figures published for WIDER FACE.
-    """
-    from lfr.evaluation import ALL_SCORES, evaluate_detection, opencv_finder, read_wider
-    from lfr.vision import Detector
-
-    images = read_wider(wider)
-    loaded = recogniser_for(model, threads=threads).model
-    finders: dict[str, Finder] = {"ours": Detector(loaded.detector, score_threshold=ALL_SCORES).detect}
-    if peer:
-        with err.status("exporting for OpenCV"):
-            finders["peer"] = opencv_finder(_exported_detector())
-    results = {
-        name: evaluate_detection(images, finder, progress=partial(track, description=name, total=len(images)))
-        for name, finder in finders.items()
-    }
-    ours = results["ours"]
-    document = {**_model(loaded), "images": len(images), **ours.as_dict()}
-    if peer:
-        document["peer"] = {"name": "OpenCV FaceDetectorYN", **results["peer"].as_dict()}
-
-    def show() -> None:
-        out.print(f"{len(images)} images, {ours.faces} faces")
-        for name, result in results.items():
-            title = "average precision" if name == "ours" else "OpenCV FaceDetectorYN"
-            out.print(f"{title} [bold]{result.average_precision:.4f}[/]")
-
-    emit(document, as_json=json, show=show)
-
-
-def _model(model: Model) -> dict[str, Any]:
-    return {"model": {"version": model.version.name, "digest": model.digest}}
-
-
-def _exported_detector() -> bytes:
-    from lfr.models import onnx_bytes, weights_folder
-    from lfr.models.weights import load_yunet
-    from lfr.settings import read_settings
-
-    return onnx_bytes(load_yunet(read_settings().weights or weights_folder()))

@@ -1,6 +1,8 @@
 """Protocols and error rates, measured with the code that live frames go through."""
 
 from lfr.evaluation.acquisition import Acquired, acquire, central_face
+from lfr.evaluation.acquisition_rates import GroupMisses, misses_by_group
+from lfr.evaluation.calibration import CalibrationResult, calibrate, calibration_of, threshold_shown
 from lfr.evaluation.comparisons import (
     BIN_EDGES,
     FMR_TARGETS,
@@ -9,17 +11,19 @@ from lfr.evaluation.comparisons import (
     ErrorTradeOff,
     det_curve,
 )
-from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_images, lfw_manifest
+from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_images, lfw_manifest, shows_demo_faces
 from lfr.evaluation.detection import (
     ALL_SCORES,
     DetectionResult,
     Finder,
     LabelledImage,
     evaluate_detection,
+    find_faces,
     opencv_finder,
     precision_recall,
     read_wider,
 )
+from lfr.evaluation.detection_sizes import WIDTHS_PX, SizeBand, by_face_size
 from lfr.evaluation.embedding import Executor, Part, embed, embed_locally, kept_file, kept_templates, templates_of
 from lfr.evaluation.equity import Equity, EquityPolicy
 from lfr.evaluation.fairness import Fairness, Grouping, evaluate_fairness
@@ -46,7 +50,10 @@ from lfr.evaluation.manifest import (
     write_manifest,
 )
 from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
+from lfr.evaluation.pass_scores import PassScores, scores_against_lists
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
+from lfr.evaluation.quality_discard import DiscardCurve, GateEffect, QualityDiscard, evaluate_quality
+from lfr.evaluation.score_probability import FittedScoreMap, Reliability, fit_score_map
 from lfr.evaluation.search_scores import Hits, SearchScores
 from lfr.evaluation.searches import EnrolledList, Searches, run_searches
 from lfr.evaluation.templates import Templates, read_templates, write_templates
@@ -67,10 +74,13 @@ __all__ = [
     "FMR_TARGETS",
     "FPIR_TARGETS",
     "UNLABELLED",
+    "WIDTHS_PX",
     "Accuracy",
     "Acquired",
+    "CalibrationResult",
     "ComparisonScores",
     "DetectionResult",
+    "DiscardCurve",
     "EnrolledList",
     "Equity",
     "EquityPolicy",
@@ -79,6 +89,9 @@ __all__ = [
     "Executor",
     "Fairness",
     "Finder",
+    "FittedScoreMap",
+    "GateEffect",
+    "GroupMisses",
     "GroupRates",
     "Grouping",
     "Hits",
@@ -89,15 +102,22 @@ __all__ = [
     "Pairs",
     "PairwiseScores",
     "Part",
+    "PassScores",
     "Progress",
+    "QualityDiscard",
+    "Reliability",
     "SearchCurve",
     "SearchScores",
     "Searches",
+    "SizeBand",
     "SizeEstimate",
     "StrArray",
     "Templates",
     "Verification",
     "acquire",
+    "by_face_size",
+    "calibrate",
+    "calibration_of",
     "central_face",
     "compare_all",
     "compare_vectors",
@@ -110,6 +130,9 @@ __all__ = [
     "evaluate_detection",
     "evaluate_fairness",
     "evaluate_identification",
+    "evaluate_quality",
+    "find_faces",
+    "fit_score_map",
     "fnmr_at_fmr",
     "folder_manifest",
     "fpir_by_size",
@@ -118,6 +141,7 @@ __all__ = [
     "kept_templates",
     "lfw_images",
     "lfw_manifest",
+    "misses_by_group",
     "opencv_finder",
     "pair_scores",
     "precision_recall",
@@ -126,11 +150,14 @@ __all__ = [
     "read_templates",
     "read_wider",
     "run_searches",
+    "scores_against_lists",
     "search_curve",
     "search_rates",
+    "shows_demo_faces",
     "templates_of",
     "ten_fold_accuracy",
     "threshold_for_fpir",
+    "threshold_shown",
     "verify_pairs",
     "verify_templates",
     "write_manifest",

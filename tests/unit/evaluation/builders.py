@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,19 @@ def counted_searches(
         columns[extra] = [of[name] for _, name, _ in rows]
     manifest = made_manifest([who for who, *_ in rows], references=len(listed), groups=columns)
     return run_searches(made_templates(manifest, vectors))
+
+
+def calibratable(
+    *, listed: int = 20, others: int = 400, tracks: int | None = None, model_digest: str = "ab" * 32
+) -> Templates:
+    """Listed subjects with a reference and a mated pass, others with a non-mated one; tracks of so many images."""
+    rng = np.random.default_rng(3)
+    each = tracks or 1
+    people = [f"s{i}" for i in range(listed)] + [f"o{i}" for i in range(others)]
+    subjects = people[:listed] + [name for name in people for _ in range(each)]
+    centre = {name: rng.normal(size=24) for name in people}
+    vectors = np.array([centre[name] + rng.normal(size=24) * 0.3 for name in subjects])
+    ids = ["" if row < listed or tracks is None else f"t-{name}" for row, name in enumerate(subjects)]
+    templates = made_templates(made_manifest(subjects, references=listed, tracks=ids), vectors)
+    vectors_of_model = Embeddings(templates.embeddings.vectors, model_digest)
+    return replace(templates, embeddings=vectors_of_model, data_digest="cd" * 32)
