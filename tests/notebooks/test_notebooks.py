@@ -58,7 +58,7 @@ def test_fairness_runs_on_lfw_with_parameters_changed_only(home: Path, tmp_path:
         pytest.skip("LFR_EVAL_DATA is not set: LFW is needed")
     path = next(path for path in NOTEBOOKS if path.stem.startswith("03"))
     words = {"dataset": "lfw", "root": f"{data}/lfw", "by": "sex"}
-    assert set(words) <= {node.targets[0].id for node in ast.parse(cells(path)[0].source).body}  # type: ignore[attr-defined]
+    assert set(words) <= {node.targets[0].id for node in ast.parse(cells(path)[0].source).body}
     # Running it on the whole takes minutes of embedding; test_notebooks is not the place.
     few = tmp_path / "few"
     for person in sorted((Path(data) / "lfw" / "images").iterdir())[:60]:
