@@ -148,8 +148,9 @@ def compare_fpir(
 ) -> Comparison:
     """Compare FPIR of every pair of groups: by ratio where every group has enough false positives, else by difference.
 
-    Parameters are those of `compare_ratio` and `compare_difference`;
-    ``least_events`` is the fewest false positives of a group for a ratio.
+    Parameters and errors are those of `compare_ratio` and
+    `compare_difference`; ``least_events`` is the fewest false positives of a
+    group for a ratio, in independent trials as `GroupCount` has them.
     """
     if groups and min(group.count for group in groups) >= least_events:
         return compare_ratio(groups, low=low, high=high, confidence=confidence)

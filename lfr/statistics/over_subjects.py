@@ -26,7 +26,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_AGREEING_SUBJECTS = 0.25
+AGREEING_UNITS = 0.25
+"""Subjects, or pairs of them, whose trials all agree, that are added where a design effect is estimated."""
 
 
 def effective_trials(event: ArrayLike, subject: ArrayLike) -> float:
@@ -79,8 +80,8 @@ def effective_trials_of_sums(events: ArrayLike, trials: ArrayLike) -> Floats:
     share = ratio_or_nan(count, of)
     # The size that a trial's subject has on average (L. Kish, "Survey Sampling", 1965, section 5.4).
     size = ratio_or_nan(np.sum(sizes**2, axis=0), of)
-    drawn = np.sum((counts - share * sizes) ** 2, axis=0) + _AGREEING_SUBJECTS * size**2
-    independent = share * (1.0 - share) * of + _AGREEING_SUBJECTS * size
+    drawn = np.sum((counts - share * sizes) ** 2, axis=0) + AGREEING_UNITS * size**2
+    independent = share * (1.0 - share) * of + AGREEING_UNITS * size
     number = of / np.maximum(drawn / independent, 1.0)
     alike = (count == 0) | (count == of)
     effective: Floats = np.where(alike, (sizes > 0).sum(axis=0), number)

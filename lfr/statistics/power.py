@@ -94,7 +94,7 @@ def power_to_show_equal(
     one, other = _outcomes(rate, first_of), _outcomes(rate, second_of)
 
     def inside(least: Floats, most: Floats, *_: Floats) -> NDArray[np.bool_]:
-        return (least >= low) & (most <= high)
+        return (least > low) & (most < high)
 
     return _share_of_outcomes(one, other, inside, measure=measure, confidence=confidence, exact=exact)
 

@@ -74,6 +74,15 @@ def test_the_vertex_bootstrap_weighs_a_pair_by_both_subjects() -> None:
     shares = vertex_bootstrap(
         first[some], second[some], events=events[some], faces=faces, replicates=40, rng=np.random.default_rng(8)
     )
+    listed = vertex_bootstrap(
+        first,
+        second,
+        events=events,
+        comparisons=faces[first] * faces[second],
+        replicates=40,
+        rng=np.random.default_rng(8),
+    )
+    assert listed == pytest.approx(shares)
     drawn = np.random.default_rng(8).integers(0, subjects, (40, subjects))
     for share, draw in zip(shares[:, 0], drawn, strict=True):
         weight = np.bincount(draw, minlength=subjects)
@@ -127,5 +136,9 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         vertex_bootstrap([1], [1], events=[1], faces=[1, 1], rng=rng)
     with pytest.raises(ValueError, match="of one length"):
         vertex_bootstrap([0], [1, 0], events=[1], faces=[1, 1], rng=rng)
+    with pytest.raises(ValueError, match="either faces or comparisons"):
+        vertex_bootstrap([0], [1], events=[1], rng=rng)
+    with pytest.raises(ValueError, match="of 1 pairs"):
+        vertex_bootstrap([0], [1], events=[1], comparisons=[1, 1], rng=rng)
     with pytest.raises(ValueError, match="no replicates"):
         percentile_interval([])
