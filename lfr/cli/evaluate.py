@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,9 @@ from lfr.cli.evaluation_tables import show_identification, show_verification
 from lfr.cli.fairness import fairness
 from lfr.cli.quality import quality
 
+if TYPE_CHECKING:
+    from lfr.evaluation import Executor
+
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure a model version on labelled data.", no_args_is_help=True)
@@ -43,6 +46,12 @@ def embed(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Parquet file.  [default: LFR_HOME/evaluation]"),
     ] = None,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Spread the work over processes with Ray Data; the result is the same.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes with --ray.  [default: one a core]")
+    ] = None,
     model: ModelOption = None,
     threads: ThreadsOption = None,
     json: JsonOption = False,
@@ -53,19 +62,25 @@ def embed(
     it, and the data card beside it says what it is.
     """
     from lfr.evaluation import embed as embed_to
-    from lfr.evaluation import image_digests, kept_file, templates_of
+    from lfr.evaluation import embed_locally, image_digests, kept_file, templates_of
     from lfr.settings import read_settings
 
     data = read_data(manifest, dataset, root)
     loaded = recogniser_for(model, threads=threads).model
     images = image_digests(data, progress=progress_of("reading"))
     shown = progress_of("embedding")
+    executor: Executor = embed_locally
+    if ray:
+        from lfr.training import ray_executor
+
+        settings = read_settings()
+        executor = ray_executor(workers=workers, threads=threads or settings.threads, weights=settings.weights)
     if output is None:
         home = read_settings().home.absolute()
-        templates = templates_of(data, loaded, home, images=images, progress=shown)
+        templates = templates_of(data, loaded, home, images=images, executor=executor, progress=shown)
         output = kept_file(data, loaded, home, images=images)
     else:
-        templates = embed_to(data, loaded, output, images=images, progress=shown)
+        templates = embed_to(data, loaded, output, images=images, executor=executor, progress=shown)
     document = {
         **about(templates),
         "file": output,
