@@ -13,6 +13,7 @@ from lfr.cli import (
     alerts,
     audit,
     bench,
+    bench_store,
     demo,
     deployment,
     evaluate,
@@ -73,6 +74,7 @@ app.add_typer(oversight.app, name="force")
 app.add_typer(deployment.app, name="deployment")
 app.command()(watch.watch)
 app.add_typer(alerts.app, name="alerts")
+bench.app.command()(bench_store.store)
 app.add_typer(bench.app, name="bench")
 
 
