@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lfr.cli.console import JsonOption, emit, out
+from lfr.cli.console import JsonOption, emit, err, out
 from lfr.cli.governed import KeyFileOption, governed
 
 if TYPE_CHECKING:
@@ -114,7 +114,6 @@ def start(deployment: DeploymentArgument, key_file: KeyFileOption = None, json: 
 
     From then on `lfr watch SOURCE --deployment ID --camera NAME` may alert.
     """
-    from lfr.cli.console import err
     from lfr.deployments import start as start_
 
     with governed(key_file) as (store, principal), err.status("opening the watchlist"):
@@ -139,12 +138,22 @@ def withdraw(
     key_file: KeyFileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Withdraw an authorisation: cameras stop within a second, and everything is due for purging."""
-    from lfr.deployments import withdraw as withdraw_
+    """Withdraw an authorisation: cameras stop within a second, and everything is purged at once.
 
-    with governed(key_file) as (store, principal):
-        withdraw_(store, principal, deployment, reason=reason)
-    _said({"deployment": deployment, "state": "withdrawn"}, as_json=json)
+    What is printed is the proof: what was there, what is left, which keys are
+    gone. Evidence that a person holds stays, and the proof lists it.
+    """
+    from lfr.cli.oversight import show_proof
+    from lfr.oversight import withdraw as withdraw_
+
+    with governed(key_file) as (store, principal), err.status("withdrawing and purging"):
+        proof = withdraw_(store, principal, deployment, reason=reason)
+
+    def show() -> None:
+        out.print(f"{deployment}: withdrawn and purged")
+        show_proof(proof)
+
+    emit({"deployment": deployment, "state": "purged", "proof": proof}, as_json=json, show=show)
 
 
 @app.command("list")

@@ -73,17 +73,13 @@ def read_data(manifest: Path | None, dataset: Dataset | None, root: Path | None)
     InputError
         They name none or two, or a folder is missing; a manifest is malformed.
     """
-    from lfr.evaluation import demo_faces, folder_manifest, lfw_manifest, read_manifest
+    from lfr.evaluation import open_manifest
 
     if (manifest is None) == (dataset is None):
         raise InputError("which data: give one of --manifest, --dataset and --templates")
-    if manifest is not None:
-        return read_manifest(manifest)
-    if dataset is Dataset.DEMO:
-        return demo_faces()
-    if root is None:
+    if dataset not in {None, Dataset.DEMO} and root is None:
         raise InputError(f"--dataset {dataset} needs --root, the folder it lies in")
-    return lfw_manifest(root) if dataset is Dataset.LFW else folder_manifest(root)
+    return open_manifest(manifest=manifest or "", dataset=dataset or "", root=root or "")
 
 
 def templates_for(

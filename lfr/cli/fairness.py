@@ -23,11 +23,9 @@ from lfr.cli.evaluation_data import (
 from lfr.errors import InputError
 
 if TYPE_CHECKING:
-    from lfr.evaluation import Fairness, Searches, Templates
+    from lfr.evaluation import Fairness
 
 __all__ = ["fairness"]
-
-_TARGET_FPIR = 0.01
 
 
 def fairness(
@@ -89,7 +87,7 @@ def fairness(
     """
     import numpy as np
 
-    from lfr.evaluation import EquityPolicy, evaluate_fairness, run_searches
+    from lfr.evaluation import EquityPolicy, evaluate_fairness, fairness_threshold, run_searches
     from lfr.evaluation.fairness_report import write_fairness_report
 
     columns = tuple(name.strip() for name in by.split(",") if name.strip())
@@ -105,7 +103,7 @@ def fairness(
     searches = run_searches(
         found, watchlist_size=watchlist_size, rng=rng, quality_gate=quality_gate, fusion=fusion.value, shots=shots
     )
-    at, target, source = _threshold(searches, found, threshold, calibration)
+    at, target, source = fairness_threshold(searches, threshold=threshold, calibration=calibration)
     policy = EquityPolicy(max_fpir_difference=target if max_fpir_difference is None else max_fpir_difference)
     with err.status("comparing groups"):
         result = evaluate_fairness(searches, by=columns, threshold=at, policy=policy, rng=rng, adjust=held)
@@ -130,43 +128,6 @@ def fairness(
             write_fairness_report(report, result, facts=facts)
         document["report"] = report
     emit(document, as_json=json, show=partial(_show, result, source, report))
-
-
-def _threshold(
-    searches: Searches, templates: Templates, threshold: float | None, calibration: Path | None
-) -> tuple[float, float, str]:
-    """Threshold to look at, the FPIR that it is for, and where it is from."""
-    import numpy as np
-
-    from lfr.errors import CalibrationError, ModelMismatchError
-    from lfr.evaluation import threshold_for_fpir
-    from lfr.types import Calibration
-
-    if threshold is not None:
-        return threshold, _TARGET_FPIR, "as given"
-    if calibration is not None:
-        read = Calibration.read(calibration)
-        if read.model_digest != templates.model_digest:
-            raise ModelMismatchError(
-                f"{calibration}: made with model {read.model_digest}, the templates are of {templates.model_digest}"
-            )
-        if len(searches.watchlist) > read.watchlist_size:
-            raise CalibrationError(
-                f"{calibration}: holds for a watchlist of {read.watchlist_size}, "
-                f"this one has {len(searches.watchlist)}; give --watchlist-size"
-            )
-        return read.threshold, read.target_fpir, f"that of calibration {read.digest}"
-    wanted = threshold_for_fpir(searches, _TARGET_FPIR)
-    if wanted is not None:
-        return wanted, _TARGET_FPIR, f"the smallest with an FPIR of at most {_TARGET_FPIR} on this data"
-    # Fewer than 100 non-mated searches cannot show it: the least threshold without a false positive stands in.
-    highest = np.nanmax(searches.other_score[~searches.mated], initial=-1.0)
-    people = int((~searches.mated).sum())
-    return (
-        float(np.nextafter(np.float32(highest), np.float32(np.inf))),
-        _TARGET_FPIR,
-        f"the smallest without a false positive: {people} non-mated searches cannot show an FPIR of {_TARGET_FPIR}",
-    )
 
 
 def _show(result: Fairness, source: str, report: Path | None) -> None:

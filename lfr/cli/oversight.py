@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from rich.table import Table
@@ -14,7 +15,7 @@ from lfr.cli.console import JsonOption, emit, err, out
 from lfr.cli.evidence import PassphraseOption, check_new
 from lfr.cli.governed import KeyFileOption, governed
 
-__all__ = ["app", "pass_", "purge", "record", "sweep"]
+__all__ = ["app", "pass_", "purge", "record", "show_proof", "sweep"]
 
 app = typer.Typer(help="A force's own data: take them away, or destroy them.", no_args_is_help=True)
 
@@ -62,21 +63,23 @@ def purge(
     with governed(key_file) as (store, principal):
         proof = purge_deployment(store, principal, deployment)
 
-    def show() -> None:
-        table = Table("", "before", "after")
-        for name, before in proof["before"].items():
-            after = proof["after"][name]
-            table.add_row(
-                name.replace("_", " "),
-                *(", ".join(v) or "none" if isinstance(v, list) else str(v) for v in (before, after)),
-            )
-        out.print(table)
-        out.print(f"nominal references kept: {proof['nominal_references']}")
-        for held in proof["held"]:
-            out.print(f"held: {held['alert_id']} by {held['by']}, review on {held['review_on']}: {held['reason']}")
-        out.print(f"signed {proof['signature'][:32]}…", style="dim")
+    emit(proof, as_json=json, show=partial(show_proof, proof))
 
-    emit(proof, as_json=json, show=show)
+
+def show_proof(proof: Mapping[str, Any]) -> None:
+    """Print the proof of a purge."""
+    table = Table("", "before", "after")
+    for name, before in proof["before"].items():
+        after = proof["after"][name]
+        table.add_row(
+            name.replace("_", " "),
+            *(", ".join(v) or "none" if isinstance(v, list) else str(v) for v in (before, after)),
+        )
+    out.print(table)
+    out.print(f"nominal references kept: {proof['nominal_references']}")
+    for held in proof["held"]:
+        out.print(f"held: {held['alert_id']} by {held['by']}, review on {held['review_on']}: {held['reason']}")
+    out.print(f"signed {proof['signature'][:32]}…", style="dim")
 
 
 def record(

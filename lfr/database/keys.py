@@ -96,7 +96,7 @@ class KeyStore(Protocol):
         """Return a key. Raises KeyFileError where it is gone or does not open."""
 
     def destroy(self, name: str) -> bool:
-        """Destroy a key for good; False where there was none."""
+        """Destroy a key for good; False where there was none. Raises KeyFileError where it cannot be done."""
 
     def names(self) -> tuple[str, ...]:
         """Names of the keys there are, sorted."""
@@ -153,17 +153,25 @@ class FileKeyStore:
         raise KeyFileError(f"{path}: wrapped by master key {master_id}, but {self.master.path} holds {self.master.id}")
 
     def destroy(self, name: str) -> bool:
-        """Overwrite the file, sync it, unlink it, and sync the folder."""
+        """Overwrite the file, sync it, unlink it, and sync the folder.
+
+        Raises
+        ------
+        KeyFileError
+            The file cannot be written or removed: the key is not destroyed.
+        """
         path = self._path(name)
         try:
             size = path.stat().st_size
+            with path.open("r+b", buffering=0) as file:
+                file.write(secrets.token_bytes(size))
+                os.fsync(file.fileno())
+            path.unlink(missing_ok=True)
+            _sync_folder(self.folder)
         except FileNotFoundError:
             return False
-        with path.open("r+b", buffering=0) as file:
-            file.write(secrets.token_bytes(size))
-            os.fsync(file.fileno())
-        path.unlink(missing_ok=True)
-        _sync_folder(self.folder)
+        except OSError as error:
+            raise KeyFileError(f"{path}: cannot destroy the key of {name}: {error.strerror}") from error
         return True
 
     def names(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from lfr.evaluation.detection_sizes import WIDTHS_PX, SizeBand, by_face_size
 from lfr.evaluation.embedding import Executor, Part, embed, embed_locally, kept_file, kept_templates, templates_of
 from lfr.evaluation.equity import Equity, EquityPolicy
 from lfr.evaluation.fairness import Fairness, Grouping, evaluate_fairness
+from lfr.evaluation.fairness_threshold import fairness_threshold
 from lfr.evaluation.group_rates import GroupRates
 from lfr.evaluation.identification import (
     FPIR_TARGETS,
@@ -49,6 +50,7 @@ from lfr.evaluation.manifest import (
     read_manifest,
     write_manifest,
 )
+from lfr.evaluation.opening import DATASETS, open_manifest, open_templates
 from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
 from lfr.evaluation.pass_scores import PassScores, scores_against_lists
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
@@ -71,6 +73,7 @@ from lfr.evaluation.watchlist_size import SizeEstimate, fpir_by_size
 __all__ = [
     "ALL_SCORES",
     "BIN_EDGES",
+    "DATASETS",
     "FMR_TARGETS",
     "FPIR_TARGETS",
     "UNLABELLED",
@@ -131,6 +134,7 @@ __all__ = [
     "evaluate_fairness",
     "evaluate_identification",
     "evaluate_quality",
+    "fairness_threshold",
     "find_faces",
     "fit_score_map",
     "fnmr_at_fmr",
@@ -142,6 +146,8 @@ __all__ = [
     "lfw_images",
     "lfw_manifest",
     "misses_by_group",
+    "open_manifest",
+    "open_templates",
     "opencv_finder",
     "pair_scores",
     "precision_recall",

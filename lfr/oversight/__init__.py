@@ -3,7 +3,7 @@
 from lfr.oversight.force_export import export_force
 from lfr.oversight.force_opening import open_force_export
 from lfr.oversight.forces import destroy_force
-from lfr.oversight.purge import purge
+from lfr.oversight.purge import purge, withdraw
 from lfr.oversight.record import CameraRecord, DeploymentRecord, deployment_record
 from lfr.oversight.record_files import write_record
 from lfr.oversight.sweep import SweepReport, sweep
@@ -22,5 +22,6 @@ __all__ = [
     "purge",
     "record_pass",
     "sweep",
+    "withdraw",
     "write_record",
 ]

@@ -21,10 +21,11 @@ from lfr.audit import checkpoint, force_chain
 from lfr.audit.chain import canonical, time_text
 from lfr.database import DataKey, Store
 from lfr.database.tables import Alert, Deployment, Entry, Hold, NominalReference, Reference, Watchlist
+from lfr.deployments import withdraw as end_authorisation
 from lfr.errors import ConflictError, KeyFileError, NotFoundError
 from lfr.watchlist import destroy_in
 
-__all__ = ["finish_hold_key", "purge"]
+__all__ = ["finish_hold_key", "purge", "withdraw"]
 
 
 def purge(store: Store, principal: Principal, deployment_id: str) -> dict[str, Any]:
@@ -88,6 +89,34 @@ def purge(store: Store, principal: Principal, deployment_id: str) -> dict[str, A
         )
         checkpoint(store, session, chain=force_chain(principal.force_id), reason="purge")
     return proof
+
+
+def withdraw(store: Store, principal: Principal, deployment_id: str, *, reason: str) -> dict[str, Any]:
+    """Withdraw an authorisation and destroy all of the deployment at once (R13).
+
+    The withdrawal is committed first: no alert follows it, and whatever
+    breaks off the purge, a sweep finishes it.
+
+    Parameters
+    ----------
+    store, principal
+        Where, and which officer.
+    deployment_id
+        A deployment that is authorised or live.
+    reason
+        Stands in the record.
+
+    Returns
+    -------
+    The proof, as `purge` gives it.
+
+    Raises
+    ------
+    NotFoundError, ConflictError, InputError
+        As `lfr.deployments.withdraw` and `purge` do.
+    """
+    end_authorisation(store, principal, deployment_id, reason=reason)
+    return purge(store, principal, deployment_id)
 
 
 def finish_hold_key(store: Store, session: Session, deployment: Deployment) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lfr.statistics.over_pairs import checked_pairs
 from lfr.statistics.proportions import Bounds, check_confidence, ratio_or_nan
 
 __all__ = ["percentile_interval", "subject_bootstrap", "vertex_bootstrap"]
@@ -73,8 +74,9 @@ def vertex_bootstrap(
     second: ArrayLike,
     *,
     events: ArrayLike,
-    faces: ArrayLike,
+    faces: ArrayLike | None = None,
     other_faces: ArrayLike | None = None,
+    comparisons: ArrayLike | None = None,
     replicates: int = 2000,
     rng: np.random.Generator,
     strata: ArrayLike | None = None,
@@ -85,22 +87,24 @@ def vertex_bootstrap(
     drawn (T. A. B. Snijders and S. P. Borgatti, "Non-parametric standard
     errors and tests for network statistics", Connections 22(2), 1999; named
     vertex bootstrap by R. Fogliato, P. Patil, P. Perona, arXiv 2306.01198).
-    A subject is not compared with its own copy. Only pairs with an event need
-    be listed: every face of a subject is compared with every face of the others.
+    A subject is not compared with its own copy. What was compared is given by
+    ``faces``, and then only pairs with an event need be listed, or by
+    ``comparisons``, and then all pairs are listed.
 
     Parameters
     ----------
     first, second
-        (p,) the two subjects of each listed pair, as numbers in 0..s-1; a pair
+        (p,) the two subjects of each listed pair, as numbers from 0; a pair
         is listed once.
     events
         (p,) or (p, k) comparisons of the pair with an event, for k columns as thresholds.
     faces
-        (s,) faces of each subject.
+        (s,) faces of each subject, each compared with every face of every other subject.
     other_faces
-        (s,) faces that those of ``faces`` are compared with, where the two are
-        different sets, as of two groups; without it all faces are compared
-        with one another.
+        (s,) faces that those of ``faces`` were compared with, where the two
+        are different sets, as of two groups, or probes and references.
+    comparisons
+        (p,) all comparisons of the pair, instead of ``faces``.
     replicates
         Number of draws, B.
     rng
@@ -115,25 +119,33 @@ def vertex_bootstrap(
     Raises
     ------
     ValueError
-        If the shapes differ, there are no subjects, or a pair is of one subject.
+        If the shapes differ, there are no subjects, a pair is of one subject,
+        or both or none of ``faces`` and ``comparisons`` are given.
     """
-    a, b = np.asarray(first, np.intp), np.asarray(second, np.intp)
+    a, b = checked_pairs(first, second, faces=faces, comparisons=comparisons)
     counts = np.asarray(events, np.float64)
     counts = counts[:, None] if counts.ndim == 1 else counts
-    ours = np.asarray(faces, np.float64)
-    if a.ndim != 1 or not len(a) == len(b) == len(counts):
-        raise ValueError(f"first, second and events must be of one length, got {len(a)}, {len(b)} and {len(counts)}")
-    if np.any(a == b):
-        raise ValueError("a non-mated pair needs two different subjects")
-    theirs = ours if other_faces is None else np.asarray(other_faces, np.float64)
-    if theirs.shape != ours.shape:
-        raise ValueError(f"faces and other_faces must be of one length, got {ours.shape} and {theirs.shape}")
-    half = 0.5 if other_faces is None else 1.0
+    if counts.ndim != 2 or len(counts) != len(a):
+        raise ValueError(f"events must be of {len(a)} pairs, got {np.shape(events)}")
+    if faces is not None:
+        ours = np.asarray(faces, np.float64)
+        theirs = ours if other_faces is None else np.asarray(other_faces, np.float64)
+        if theirs.shape != ours.shape:
+            raise ValueError(f"faces and other_faces must be of one length, got {ours.shape} and {theirs.shape}")
+        subjects = len(ours)
+        # Of one set, each comparison is in the product twice.
+        once = 0.5 if other_faces is None else 1.0
+    else:
+        sizes = np.asarray(comparisons, np.float64)
+        subjects = int(max(a.max(initial=-1), b.max(initial=-1))) + 1
     shares = np.empty((replicates, counts.shape[1]))
-    for start, weights in _weights(len(ours), replicates, rng, strata, values=len(ours) + 3 * len(a)):
-        of = half * ((weights @ ours) * (weights @ theirs) - weights**2 @ (ours * theirs))
-        count = (weights[:, a] * weights[:, b]) @ counts
-        shares[start : start + len(weights)] = ratio_or_nan(count, of[:, None])
+    for start, weights in _weights(subjects, replicates, rng, strata, values=subjects + 3 * len(a)):
+        pair = weights[:, a] * weights[:, b]
+        if faces is not None:
+            of = once * ((weights @ ours) * (weights @ theirs) - weights**2 @ (ours * theirs))
+        else:
+            of = pair @ sizes
+        shares[start : start + len(weights)] = ratio_or_nan(pair @ counts, of[:, None])
     return shares
 
 

@@ -124,8 +124,10 @@ class Comparison:
 
     @property
     def needed(self) -> int | None:
-        """Subjects of each group that the pairs not shown would need, all of them; None where none is known."""
-        return max((pair.needed for pair in self.pairs if pair.needed is not None), default=None)
+        """Subjects of each group that all pairs not shown would need; None where there are none or it is not known."""
+        wanted = [pair.needed for pair in self.pairs if pair.verdict == "not shown"]
+        known = [number for number in wanted if number is not None]
+        return max(known) if known and len(known) == len(wanted) else None
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison as JSON documents show it."""

@@ -100,7 +100,7 @@ def compare_ratio(
     Raises
     ------
     ValueError
-        Unless ``0 < low < 1 < high`` and ``confidence`` is between 0 and 1.
+        If two groups have one name, or unless ``0 < low < 1 < high`` and ``confidence`` is between 0 and 1.
     """
     check_confidence(confidence)
     if not 0.0 < low < 1.0 < high < np.inf:
@@ -129,7 +129,7 @@ def compare_difference(groups: Sequence[GroupCount], *, max_difference: float, c
     Raises
     ------
     ValueError
-        If ``max_difference`` or ``confidence`` is not between 0 and 1.
+        If two groups have one name, ``max_difference`` or ``confidence`` is not between 0 and 1.
     """
     check_confidence(confidence)
     if not 0.0 < max_difference < 1.0:
@@ -148,8 +148,9 @@ def compare_fpir(
 ) -> Comparison:
     """Compare FPIR of every pair of groups: by ratio where every group has enough false positives, else by difference.
 
-    Parameters are those of `compare_ratio` and `compare_difference`;
-    ``least_events`` is the fewest false positives of a group for a ratio.
+    Parameters and errors are those of `compare_ratio` and
+    `compare_difference`; ``least_events`` is the fewest false positives of a
+    group for a ratio, in independent trials as `GroupCount` has them.
     """
     if groups and min(group.count for group in groups) >= least_events:
         return compare_ratio(groups, low=low, high=high, confidence=confidence)
@@ -173,6 +174,9 @@ def holm(p_values: ArrayLike) -> Floats:
 def _compare(
     groups: Sequence[GroupCount], measure: Measure, low: float, high: float, confidence: float, *, exact: bool
 ) -> Comparison:
+    names = [group.group for group in groups]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"a group is there twice: {', '.join(twice)}")
     reasons = [f"{group.group}: no trials" for group in groups if not group.of]
     if len(groups) < 2:
         reasons.append("there is no second group to compare with")
@@ -180,56 +184,63 @@ def _compare(
     pairs = list(combinations(groups, 2))
     if measure == "ratio":
         pairs = [(b, a) if a.count > 0 and b.count == 0 and b.of > 0 else (a, b) for a, b in pairs]
-    first = np.array([(a.count, a.of) for a, _ in pairs]).T
-    second = np.array([(b.count, b.of) for _, b in pairs]).T
-    one, other = (first[0], first[1]), (second[0], second[1])
-    interval = ratio_interval if measure == "ratio" else difference_interval
+    compared = _compare_pairs(pairs, measure, low, high, confidence, exact=exact)
+    reasons += [
+        f"{a.group} and {b.group}: undefined: both have rate 0"
+        for (a, b), pair in zip(pairs, compared, strict=True)
+        if pair.estimate is None and a.of and b.of
+    ]
+    found = {pair.verdict for pair in compared}
+    whole: Verdict = "not shown"
+    if found == {"equitable"}:
+        whole = "equitable"
+    elif "not equitable" in found:
+        whole = "not equitable"
+    return Comparison(whole, measure, low, high, confidence, tuple(groups), tuple(compared), tuple(reasons))
+
+
+def _compare_pairs(
+    pairs: Sequence[tuple[GroupCount, GroupCount]],
+    measure: Measure,
+    low: float,
+    high: float,
+    confidence: float,
+    *,
+    exact: bool,
+) -> list[PairComparison]:
+    one, other = (
+        (np.array([pair[side].count for pair in pairs]), np.array([pair[side].of for pair in pairs])) for side in (0, 1)
+    )
+    first, second = ratio_or_nan(*one), ratio_or_nan(*other)
+    ratio = measure == "ratio"
+    estimate, equal = (ratio_or_nan(first, second), 1.0) if ratio else (first - second, 0.0)
+    interval = ratio_interval if ratio else difference_interval
     p_value = p_value_of_equality(one, other, measure=measure, exact=exact)
     level = _holm_levels(p_value, 1.0 - confidence)
     ends = interval(one, other, confidence=confidence, exact=exact)
     holm_ends = interval(one, other, confidence=level, exact=exact)
-    a, b = ratio_or_nan(*one), ratio_or_nan(*other)
-    estimate = ratio_or_nan(a, b) if measure == "ratio" else a - b
-    planned = _plan(pairs, measure, low, high, confidence, exact=exact)
-    equal = 1.0 if measure == "ratio" else 0.0
-    compared = []
-    for i, (group, against) in enumerate(pairs):
-        verdict = _verdict(estimate[i], (ends[0][i], ends[1][i]), (holm_ends[0][i], holm_ends[1][i]), equal, low, high)
-        if np.isnan(estimate[i]) and group.of and against.of:
-            reasons.append(f"{group.group} and {against.group}: undefined: both have rate 0")
-        compared.append(
-            PairComparison(
-                first=group.group,
-                second=against.group,
-                estimate=_number(estimate[i]),
-                low=_number(ends[0][i]),
-                high=_number(ends[1][i]),
-                holm_level=float(level[i]),
-                holm_low=_number(holm_ends[0][i]),
-                holm_high=_number(holm_ends[1][i]),
-                p_value=_number(p_value[i]),
-                verdict=verdict,
-                needed=int(planned[0][i]) if verdict == "not shown" and np.isfinite(planned[0][i]) else None,
-                power=_number(planned[1][i]),
-                smallest_detectable=_number(planned[2][i]),
-            )
+    # A comparison with NaN, for undefined, is false.
+    inside = (low < ends[0]) & (ends[1] < high)
+    apart = ((holm_ends[0] > equal) | (holm_ends[1] < equal)) & ((estimate < low) | (estimate > high))
+    needed, shown, seen = _plan(pairs, measure, low, high, confidence, exact=exact, undecided=~(inside | apart))
+    return [
+        PairComparison(
+            first=a.group,
+            second=b.group,
+            estimate=_number(estimate[i]),
+            low=_number(ends[0][i]),
+            high=_number(ends[1][i]),
+            holm_level=float(level[i]),
+            holm_low=_number(holm_ends[0][i]),
+            holm_high=_number(holm_ends[1][i]),
+            p_value=_number(p_value[i]),
+            verdict="equitable" if inside[i] else "not equitable" if apart[i] else "not shown",
+            needed=int(needed[i]) if np.isfinite(needed[i]) else None,
+            power=_number(shown[i]),
+            smallest_detectable=_number(seen[i]),
         )
-    verdicts = {pair.verdict for pair in compared}
-    whole: Verdict = "not equitable" if "not equitable" in verdicts else compared[0].verdict
-    if whole != "not equitable" and verdicts != {"equitable"}:
-        whole = "not shown"
-    return Comparison(whole, measure, low, high, confidence, tuple(groups), tuple(compared), tuple(reasons))
-
-
-def _verdict(
-    estimate: float, ends: tuple[float, float], holm_ends: tuple[float, float], equal: float, low: float, high: float
-) -> Verdict:
-    """Verdict of one pair; comparisons with NaN, for undefined, are false."""
-    if low < ends[0] and ends[1] < high:
-        return "equitable"
-    if (holm_ends[0] > equal or holm_ends[1] < equal) and (estimate < low or estimate > high):
-        return "not equitable"
-    return "not shown"
+        for i, (a, b) in enumerate(pairs)
+    ]
 
 
 def _holm_levels(p_value: Floats, alpha: float) -> Floats:
@@ -257,21 +268,26 @@ def _plan(
     confidence: float,
     *,
     exact: bool,
+    undecided: NDArray[np.bool_],
 ) -> tuple[Floats, Floats, Floats]:
-    """Subjects needed, power to show equality, and smallest gap to be seen, of each pair; NaN without trials."""
+    """Subjects that each undecided pair needs, power to show equality, and smallest gap to be seen; else NaN."""
     count = np.array([a.count + b.count for a, b in pairs])
     of = np.array([[a.of, b.of] for a, b in pairs]).T
     # Half an event is added, since no event seen is not a rate of 0.
     rate = (count + 0.5) / (of.sum(axis=0) + 1.0)
-    needed = trials_needed(rate, low=low, high=high, measure=measure, confidence=confidence, exact=exact)
+    # A subject's trials are worth the same information in a larger study.
+    per_subject = np.array([max(_subjects_a_trial(a), _subjects_a_trial(b)) for a, b in pairs])
+    needed = np.full(len(pairs), np.nan)
+    asked = undecided & (of.max(axis=0) > 0)
+    if np.any(asked):
+        trials = trials_needed(rate[asked], low=low, high=high, measure=measure, confidence=confidence, exact=exact)
+        needed[asked] = np.ceil(trials * per_subject[asked])
     shown = power_to_show_equal(rate, *of, low=low, high=high, measure=measure, confidence=confidence, exact=exact)
     smallest = smallest_detectable_ratio if measure == "ratio" else smallest_detectable_difference
     # At the level that the first of the pairs must reach.
     seen = smallest(rate, *of, confidence=1.0 - (1.0 - confidence) / len(pairs), exact=exact)
-    # A subject's trials are worth the same information in a larger study.
-    per_subject = np.array([max(_subjects_a_trial(a), _subjects_a_trial(b)) for a, b in pairs])
     counted = of.min(axis=0) > 0
-    return np.ceil(needed * per_subject), np.where(counted, shown, np.nan), np.where(counted, seen, np.nan)
+    return needed, np.where(counted, shown, np.nan), np.where(counted, seen, np.nan)
 
 
 def _subjects_a_trial(group: GroupCount) -> float:

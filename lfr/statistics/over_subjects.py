@@ -26,6 +26,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+AGREEING_UNITS = 0.25
+"""Subjects, or pairs of them, whose trials all agree, that are added where a design effect is estimated."""
+
 
 def effective_trials(event: ArrayLike, subject: ArrayLike) -> float:
     """Number of independent trials that would carry as much information as these.
@@ -50,9 +53,16 @@ def effective_trials_of_sums(events: ArrayLike, trials: ArrayLike) -> Floats:
     closed form for a ratio: ``sum (e_i - p t_i)^2 / (sum t_i)^2`` (W. G.
     Cochran, "Sampling Techniques", 1977, section 2.11; for FNMR it is the
     plug-in estimator of R. Fogliato, P. Patil, P. Perona, arXiv 2306.01198).
-    ``p (1 - p)`` over it is the number, at most as many as there are trials.
-    Where every trial ends alike the variance says nothing, and a subject
-    counts as one trial.
+    Over that of independent trials, ``p (1 - p) / sum t_i``, it is the design
+    effect, and the trials over the design effect are the number, at most as
+    many as there are.
+
+    Few events say little of how alike a subject's trials are, and the plain
+    ratio then covers under 90%. So a quarter of a subject of the usual size
+    whose trials all agree is added to both variances (our choice: the tests
+    hold its coverage at 93% and over, from few events to many); it changes
+    nothing where each subject has one trial or all trials of a subject agree.
+    Where every trial ends alike a subject counts as one trial.
 
     Parameters
     ----------
@@ -68,10 +78,14 @@ def effective_trials_of_sums(events: ArrayLike, trials: ArrayLike) -> Floats:
     counts, sizes = _columns(events, trials)
     of, count = sizes.sum(axis=0), counts.sum(axis=0)
     share = ratio_or_nan(count, of)
-    squares = np.sum((counts - share * sizes) ** 2, axis=0)
-    number = np.minimum(ratio_or_nan(share * (1.0 - share) * of**2, squares), of)
-    alike = (count == 0) | (count == of) | np.isnan(number)
-    return np.asarray(np.where(alike, (sizes > 0).sum(axis=0), number), np.float64)
+    # The size that a trial's subject has on average (L. Kish, "Survey Sampling", 1965, section 5.4).
+    size = ratio_or_nan(np.sum(sizes**2, axis=0), of)
+    drawn = np.sum((counts - share * sizes) ** 2, axis=0) + AGREEING_UNITS * size**2
+    independent = share * (1.0 - share) * of + AGREEING_UNITS * size
+    number = of / np.maximum(drawn / independent, 1.0)
+    alike = (count == 0) | (count == of)
+    effective: Floats = np.where(alike, (sizes > 0).sum(axis=0), number)
+    return effective
 
 
 def rate_over_subjects(event: ArrayLike, subject: ArrayLike, *, exact: bool = False, confidence: float = 0.95) -> Rate:
