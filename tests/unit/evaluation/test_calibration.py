@@ -119,8 +119,8 @@ def test_enough_subjects_are_sufficient_and_the_document_says_by_what() -> None:
     for at in document["expected_false_alerts"]:
         assert at["low"] <= at["measured"] <= at["high"]
         assert at["faces"] == 10_000
-    (axes,) = result.plot_fpir_by_size().axes
-    assert axes.get_ylabel() == "FPIR"
+    (axes,) = result.plot_false_alerts().axes
+    assert axes.get_ylabel() == "false alerts per 10,000 faces"
 
 
 def test_too_few_subjects_are_the_verdict_with_the_numbers_still_needed() -> None:
