@@ -11,11 +11,14 @@ the target instead, and the verdict is ``insufficient_data``.
 
 from __future__ import annotations
 
+import html
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from lfr.errors import InputError, ManifestError
@@ -147,6 +150,14 @@ class CalibrationResult:
             ],
         }
 
+    def to_json(self) -> str:
+        """Return the JSON form as text."""
+        return json.dumps(self.as_dict(), indent=2, allow_nan=False)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the false alerts to expect, one row a watchlist size and threshold."""
+        return pd.DataFrame(self.as_dict()["expected_false_alerts"])
+
     def plot_false_alerts(self, *, theme: Theme = "light") -> Figure:
         """Draw the false alerts to expect per 10,000 faces, by watchlist size and threshold."""
         made = self.calibration
@@ -159,6 +170,11 @@ class CalibrationResult:
             theme=theme,
             title=f"{made.model_version}, calibrated for a watchlist of {made.watchlist_size:,}",
         )
+
+    def _repr_html_(self) -> str:
+        made = self.calibration
+        said = f"{made.verdict.replace('_', ' ')}: threshold {made.threshold:.4f}. {'; '.join(self.reasons)}"
+        return f"<p>{html.escape(said)}</p>{self.to_pandas().to_html(index=False)}"
 
 
 def calibrate(
