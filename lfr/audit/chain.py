@@ -33,6 +33,7 @@ __all__ = [
     "entry_hash",
     "force_chain",
     "seal_chain",
+    "signed_head",
     "time_text",
 ]
 
@@ -119,7 +120,7 @@ def checkpoint(store: Store, session: Session, *, chain: str, reason: str) -> Au
     found = session.get(AuditCheckpoint, (chain, head.sequence))
     if found is not None:
         return found
-    signed = _signed(store.signing, chain, head.sequence, head.head, store.now(), reason)
+    signed = signed_head(store.signing, chain, head.sequence, head.head, store.now(), reason)
     session.add(signed)
     session.flush()
     return signed
@@ -164,7 +165,8 @@ def checkpoint_message(chain: str, sequence: int, head: str, time: str, reason: 
     return canonical({"chain": chain, "sequence": sequence, "head": head, "time": time, "reason": reason})
 
 
-def _signed(key: SigningKey, chain: str, sequence: int, head: str, time: datetime, reason: str) -> AuditCheckpoint:
+def signed_head(key: SigningKey, chain: str, sequence: int, head: str, time: datetime, reason: str) -> AuditCheckpoint:
+    """Return a checkpoint of a head, signed and in no session."""
     return AuditCheckpoint(
         chain=chain,
         sequence=sequence,

@@ -13,6 +13,7 @@ from lfr.cli import (
     alerts,
     audit,
     bench,
+    bench_store,
     calibrate,
     demo,
     deployment,
@@ -75,6 +76,7 @@ app.add_typer(oversight.app, name="force")
 app.add_typer(deployment.app, name="deployment")
 app.command()(watch.watch)
 app.add_typer(alerts.app, name="alerts")
+bench.app.command()(bench_store.store)
 app.add_typer(bench.app, name="bench")
 
 

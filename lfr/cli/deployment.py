@@ -138,22 +138,26 @@ def withdraw(
     key_file: KeyFileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Withdraw an authorisation: cameras stop within a second, and everything is purged at once.
+    """Withdraw an authorisation: cameras stop within a second, everything is purged, and the proof is printed.
 
-    What is printed is the proof: what was there, what is left, which keys are
-    gone. Evidence that a person holds stays, and the proof lists it.
+    What a person holds as evidence stays, and the proof names it. Exits with 1
+    where the withdrawal stands but its purge broke off; a sweep finishes it.
     """
     from lfr.cli.oversight import show_proof
-    from lfr.oversight import withdraw as withdraw_
+    from lfr.oversight import withdraw_and_purge
 
-    with governed(key_file) as (store, principal), err.status("withdrawing and purging"):
-        proof = withdraw_(store, principal, deployment, reason=reason)
+    with governed(key_file) as (store, principal):
+        done = withdraw_and_purge(store, principal, deployment, reason=reason)
 
     def show() -> None:
-        out.print(f"{deployment}: withdrawn and purged")
-        show_proof(proof)
+        out.print(f"{deployment}: {done.state}")
+        if done.proof is not None:
+            show_proof(done.proof)
 
-    emit({"deployment": deployment, "state": "purged", "proof": proof}, as_json=json, show=show)
+    emit(done.as_dict(), as_json=json, show=show)
+    if done.problem is not None:
+        err.print(f"the purge broke off, a sweep will finish it: {done.problem}", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 @app.command("list")

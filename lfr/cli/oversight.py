@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -62,12 +61,11 @@ def purge(
         typer.confirm(f"Purge {deployment}? Nobody can undo it.", abort=True, err=True)
     with governed(key_file) as (store, principal):
         proof = purge_deployment(store, principal, deployment)
+    emit(proof, as_json=json, show=lambda: show_proof(proof))
 
-    emit(proof, as_json=json, show=partial(show_proof, proof))
 
-
-def show_proof(proof: Mapping[str, Any]) -> None:
-    """Print the proof of a purge."""
+def show_proof(proof: dict[str, Any]) -> None:
+    """Print what a purge destroyed, what it kept and who holds it."""
     table = Table("", "before", "after")
     for name, before in proof["before"].items():
         after = proof["after"][name]

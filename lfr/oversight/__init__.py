@@ -3,18 +3,20 @@
 from lfr.oversight.force_export import export_force
 from lfr.oversight.force_opening import open_force_export
 from lfr.oversight.forces import destroy_force
-from lfr.oversight.purge import purge, withdraw
+from lfr.oversight.purge import purge
 from lfr.oversight.record import CameraRecord, DeploymentRecord, deployment_record
 from lfr.oversight.record_files import write_record
 from lfr.oversight.sweep import SweepReport, sweep
 from lfr.oversight.sweeper import Sweeper
 from lfr.oversight.trial import record_pass
+from lfr.oversight.withdrawal import Withdrawal, withdraw_and_purge
 
 __all__ = [
     "CameraRecord",
     "DeploymentRecord",
     "SweepReport",
     "Sweeper",
+    "Withdrawal",
     "deployment_record",
     "destroy_force",
     "export_force",
@@ -22,6 +24,6 @@ __all__ = [
     "purge",
     "record_pass",
     "sweep",
-    "withdraw",
+    "withdraw_and_purge",
     "write_record",
 ]

@@ -16,7 +16,7 @@ from typing import Self
 from lfr.access import Principal
 from lfr.alerts import RaisedAlert, Sighting, count_faces, raise_alerts
 from lfr.database import Store
-from lfr.deployments import LiveDeployment, record_use, standing
+from lfr.deployments import LiveDeployment, ended_by, record_use, standing
 from lfr.errors import LfrError, NotAuthorisedError
 from lfr.pipeline.probes import Probes
 from lfr.pipeline.recogniser import Recogniser
@@ -128,7 +128,8 @@ def watch(
                 if tether.look() == "live":
                     raise
             if stopped != "interrupted" and tether.look() != "live":
-                stopped = tether.standing
+                purged = tether.standing == "purged"  # as a withdrawal is at once
+                stopped = ended_by(store, deployment.id) if purged else tether.standing
     finally:
         camera.forget()
         camera.count()

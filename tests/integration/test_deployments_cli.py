@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lfr.cli import main
 from lfr.database import Store
 from lfr.deployments import shipped_calibration, standing
-from lfr.evaluation import write_templates
 from tests.integration.conftest import Clock
-from tests.integration.deployments_scene import MODEL, Cast, CommandLine, calibration, cast_of, sealed_list
-from tests.unit.evaluation.builders import calibratable
+from tests.integration.deployments_scene import Cast, CommandLine, calibration, cast_of, sealed_list
 
 
 @pytest.fixture
@@ -92,11 +89,15 @@ def test_a_withdrawal_on_the_command_line_carries_its_reason(
     assert f"lfr deployment authorise {deployment_id} --reasons TEXT" in out
     assert lfr("officer", "deployment", "authorise", deployment_id, "--reasons", "because")[0] == 0
     code, out, err = lfr("officer", "deployment", "withdraw", deployment_id, "--reason", "refused by the court")
-    assert code == 0, err
-    assert out.startswith(f"{deployment_id}: withdrawn and purged\n")
-    assert "templates" in out
+    assert (code, out.splitlines()[0]) == (0, f"{deployment_id}: purged"), err
+    for said in ("reference images", "nominal references kept: 2", "signed "):
+        assert said in out
     code, out, err = lfr("officer", "deployment", "show", deployment_id, "--json")
     assert json.loads(out)["withdrawn"]["reason"] == "refused by the court"
+    assert store.keys.names() == ()
+    code, out, err = lfr("officer", "deployment", "withdraw", deployment_id, "--reason", "again")
+    assert (code, out) == (2, "")
+    assert "is purged" in err
 
 
 def test_a_refusal_is_one_line_and_exit_code_2(
@@ -112,27 +113,3 @@ def test_a_refusal_is_one_line_and_exit_code_2(
     assert lfr("author", "deployment", "create")[0] == 2
     code, _, err = lfr("author", "deployment", "show", "deployment-0")
     assert (code, err) == (2, "lfr: deployment deployment-0: there is none of that name\n")
-
-
-def test_a_deployment_is_created_with_what_lfr_calibrate_wrote(
-    lfr: CommandLine, request_file: Path, store: Store, cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watchlist_id = sealed_list(store, cast.manager)
-    templates, written = tmp_path / "T.parquet", tmp_path / "made.json"
-    write_templates(calibratable(model_digest=MODEL), templates)
-    request_file.write_text(request_file.read_text().replace("demo = true", "demo = false"))
-    asked = ["lfr", "calibrate", "--templates", templates, "--watchlist-size", 10, "-o", written, "--json"]
-    for fpir, verdict in ((0.001, "insufficient_data"), (0.01, "sufficient")):
-        monkeypatch.setattr("sys.argv", [*map(str, asked), "--fpir", str(fpir)])
-        with pytest.raises(SystemExit):
-            main()
-        made = json.loads(lfr.capfd.readouterr().out)
-        assert (made["file"], made["verdict"]) == (str(written), verdict)
-        words = ("--watchlist", watchlist_id, "--calibration", written, "--for", 30, "--json")
-        code, out, err = lfr("author", "deployment", "create", request_file, *words)
-        if verdict == "sufficient":
-            assert code == 0, err
-            assert json.loads(out)["calibration"]["id"] == made["digest"]
-        else:
-            assert code == 2
-            assert "its verdict is insufficient_data" in err

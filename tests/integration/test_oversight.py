@@ -32,7 +32,6 @@ from lfr.oversight import (
     sweep,
     write_record,
 )
-from lfr.oversight import withdraw as withdraw_and_purge
 from lfr.oversight.record_files import Format, record_text
 from tests.integration.conftest import Clock
 from tests.integration.deployments_scene import Cast, authorised, cast_of, started, too_few
@@ -205,25 +204,6 @@ def test_r13_a_withdrawn_deployment_alerts_no_more_and_is_purged_with_proof(
     assert verify_signature(store.signing.public_hex, proof["signature"], canonical(signed))
     assert store.keys.names() == ()
     assert state_of(store, running) == "purged"
-
-
-def test_r13_an_officers_withdrawal_purges_at_once(store: Store, cast: Cast, running: str) -> None:
-    alert(store, cast, running)
-    proof = withdraw_and_purge(store, cast.officer, running, reason="authority refused")
-    assert proof["after"] == {"entries": 0, "templates": 0, "reference_images": 0, "alert_images": 0, "keys": []}
-    assert (state_of(store, running), store.keys.names()) == ("purged", ())
-    assert sweep(store, Principal.system("essex")).idle
-
-
-def test_r13_a_purge_that_breaks_off_leaves_the_withdrawal_and_a_sweep_finishes_it(
-    store: Store, cast: Cast, running: str
-) -> None:
-    failing = Store(store.database, FailingKeys(store.keys, fail_at=1, after=False), store.signing, store.now)
-    with pytest.raises(KeyFileError, match="the disk went away"):
-        withdraw_and_purge(failing, cast.officer, running, reason="authority refused")
-    assert state_of(store, running) == "withdrawn"
-    assert sweep(store, Principal.system("essex")).purged == (running,)
-    assert store.keys.names() == ()
 
 
 def test_r13_what_is_live_or_may_start_is_not_purged(store: Store, cast: Cast, running: str) -> None:

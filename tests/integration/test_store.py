@@ -166,7 +166,7 @@ def test_a_change_of_the_master_key_can_break_off_anywhere_and_be_finished(tmp_p
 def test_a_key_that_cannot_be_destroyed_is_said_in_one_line(tmp_path: Path) -> None:
     keys = FileKeyStore(tmp_path / "keys", MasterKey.create(tmp_path / "master.key"))
     (tmp_path / "keys" / "watchlist-1.key").mkdir()
-    with pytest.raises(KeyFileError, match=r"cannot destroy the key of watchlist-1: Is a directory"):
+    with pytest.raises(KeyFileError, match=r"watchlist-1.key: cannot be destroyed: Is a directory"):
         keys.destroy("watchlist-1")
 
 
