@@ -63,7 +63,7 @@ def calibrate(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="Draw FPIR against watchlist size: .svg, .png or .pdf."),
+        typer.Option("--plot", metavar="FILE", help="Draw false alerts by watchlist size: .svg, .png or .pdf."),
     ] = None,
     score_map: Annotated[
         Path | None,
@@ -111,7 +111,7 @@ def calibrate(
     file = output or kept_in_home(f"calibration-{made.digest[:12]}.json")
     made.write(file)
     if plot is not None:
-        save_figure(result.plot_fpir_by_size(), plot)
+        save_figure(result.plot_false_alerts(), plot)
     document = {**result.as_dict(), "seed": seed, "manifest": found.manifest.name, "file": file, "plot": plot}
     if score_map is not None:
         fitted = fit_score_map(result.scores, made, listed_share=listed_share, created=made.created)

@@ -2,7 +2,7 @@
 
 from lfr.evaluation.acquisition import Acquired, acquire, central_face
 from lfr.evaluation.acquisition_rates import GroupMisses, misses_by_group
-from lfr.evaluation.calibration import CalibrationResult, calibrate, calibration_of, threshold_shown
+from lfr.evaluation.calibration import CalibrationResult, calibrate, calibration_of
 from lfr.evaluation.comparisons import (
     BIN_EDGES,
     FMR_TARGETS,
@@ -52,7 +52,7 @@ from lfr.evaluation.manifest import (
 )
 from lfr.evaluation.opening import DATASETS, open_manifest, open_templates
 from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
-from lfr.evaluation.pass_scores import PassScores, scores_against_lists
+from lfr.evaluation.pass_scores import PassScores, scores_against_lists, threshold_shown
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
 from lfr.evaluation.quality_discard import DiscardCurve, GateEffect, QualityDiscard, evaluate_quality
 from lfr.evaluation.score_probability import FittedScoreMap, Reliability, fit_score_map

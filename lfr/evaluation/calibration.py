@@ -11,19 +11,21 @@ the target instead, and the verdict is ``insufficient_data``.
 
 from __future__ import annotations
 
-import math
+import html
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from lfr.errors import InputError, ManifestError
+from lfr.evaluation.calibration_plot import plot_false_alerts
 from lfr.evaluation.datasets import shows_demo_faces
-from lfr.evaluation.pass_scores import PassScores, scores_against_lists
+from lfr.evaluation.pass_scores import PassScores, scores_against_lists, threshold_shown
 from lfr.evaluation.plot_style import Theme
-from lfr.evaluation.plots import plot_fpir_by_size
 from lfr.evaluation.searches import Searches, run_searches
 from lfr.evaluation.templates import Templates
 from lfr.evaluation.watchlist_size import SizeEstimate, fpir_by_size
@@ -32,14 +34,13 @@ from lfr.statistics import Rate, subjects_needed
 from lfr.types import Calibration, CalibrationRate
 from lfr.vision import SEARCH_POLICY
 
-__all__ = ["NO_GATE", "CalibrationResult", "calibrate", "calibration_of", "threshold_shown"]
+__all__ = ["NO_GATE", "CalibrationResult", "calibrate", "calibration_of"]
 
 NO_GATE = "none"
 """Quality policy of a calibration without a gate; no deployment takes it."""
 
 SHOTS = 5
 LISTS = 20
-_STEP = 10_000
 _FACES = 10_000
 _BESIDE = (-0.10, -0.05, 0.0, 0.05)
 
@@ -149,20 +150,31 @@ class CalibrationResult:
             ],
         }
 
-    def plot_fpir_by_size(self, *, theme: Theme = "light") -> Figure:
-        """Draw the FPIR at the calibration's threshold against the size of the watchlist."""
+    def to_json(self) -> str:
+        """Return the JSON form as text."""
+        return json.dumps(self.as_dict(), indent=2, allow_nan=False)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the false alerts to expect, one row a watchlist size and threshold."""
+        return pd.DataFrame(self.as_dict()["expected_false_alerts"])
+
+    def plot_false_alerts(self, *, theme: Theme = "light") -> Figure:
+        """Draw the false alerts to expect per 10,000 faces, by watchlist size and threshold."""
         made = self.calibration
-        at = [estimate for estimate in self.by_size if estimate.threshold == made.threshold]
-        return plot_fpir_by_size(
-            [estimate.watchlist_size for estimate in at],
-            [estimate.measured for estimate in at],
-            low=[estimate.low for estimate in at],
-            high=[estimate.high for estimate in at],
-            independent=[estimate.independent for estimate in at],
+        return plot_false_alerts(
+            self.by_size,
+            faces=_FACES,
+            threshold=made.threshold,
+            bound=(made.watchlist_size, self.fpir_upper),
             target=made.target_fpir,
             theme=theme,
-            title=f"{made.model_version} at threshold {made.threshold:.4f}",
+            title=f"{made.model_version}, calibrated for a watchlist of {made.watchlist_size:,}",
         )
+
+    def _repr_html_(self) -> str:
+        made = self.calibration
+        said = f"{made.verdict.replace('_', ' ')}: threshold {made.threshold:.4f}. {'; '.join(self.reasons)}"
+        return f"<p>{html.escape(said)}</p>{self.to_pandas().to_html(index=False)}"
 
 
 def calibrate(
@@ -276,36 +288,6 @@ def calibration_of(
         verdict="sufficient" if shown and size_reached else "insufficient_data",
         **measured,
     )
-
-
-def threshold_shown(scores: PassScores, target_fpir: float) -> float:
-    """Smallest threshold at which the passes show the FPIR to be at or under a target.
-
-    Where no threshold is shown to do, the smallest that keeps the observed
-    FPIR there: with under one false alert allowed, just over every non-mated
-    score. Rounded up to four decimals.
-    """
-    made = np.sort(scores.stranger[~np.isnan(scores.stranger)].astype(np.float64))[::-1]
-
-    def just_over(alarms: int) -> float:
-        """Threshold at which so many passes raise an alarm, as the mean over the lists."""
-        first_out = alarms * scores.lists
-        if first_out >= len(made):
-            return -1.0
-        # A little over one step, because scores are float32 and thresholds are not.
-        return float(np.clip(math.floor(made[first_out] * _STEP + 1.01) / _STEP, -1, 1))
-
-    def shown(alarms: int) -> bool:
-        return scores.fpir_upper(just_over(alarms)) <= target_fpir
-
-    most = int(target_fpir * scores.stranger.shape[1] + 1e-9)  # 0.07 * 100 is a little over 7
-    if not shown(0):
-        return just_over(most)
-    least = 0
-    while least < most:  # the bound rises with the alarms allowed
-        middle = (least + most + 1) // 2
-        least, most = (middle, most) if shown(middle) else (least, middle - 1)
-    return just_over(least)
 
 
 def _protocol(searches: Searches, scores: PassScores, size: int, *, tracks: bool) -> str:

@@ -13,7 +13,9 @@ from lfr.evaluation.searches import Searches
 from lfr.statistics import Rate, adjusted_bounds, effective_trials, rate_over_subjects, rate_with
 from lfr.types import FloatArray
 
-__all__ = ["PassScores", "scores_against_lists"]
+__all__ = ["PassScores", "scores_against_lists", "threshold_shown"]
+
+_STEP = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,3 +127,33 @@ def scores_against_lists(searches: Searches, size: int, *, lists: int, rng: np.r
         stranger,
         searches.subject_id[non_mated],
     )
+
+
+def threshold_shown(scores: PassScores, target_fpir: float) -> float:
+    """Smallest threshold at which the passes show the FPIR to be at or under a target.
+
+    Where no threshold is shown to do, the smallest that keeps the observed
+    FPIR there: with under one false alert allowed, just over every non-mated
+    score. Rounded up to four decimals.
+    """
+    made = np.sort(scores.stranger[~np.isnan(scores.stranger)].astype(np.float64))[::-1]
+
+    def just_over(alarms: int) -> float:
+        """Threshold at which so many passes raise an alarm, as the mean over the lists."""
+        first_out = alarms * scores.lists
+        if first_out >= len(made):
+            return -1.0
+        # A little over one step, because scores are float32 and thresholds are not.
+        return float(np.clip(math.floor(made[first_out] * _STEP + 1.01) / _STEP, -1, 1))
+
+    def shown(alarms: int) -> bool:
+        return scores.fpir_upper(just_over(alarms)) <= target_fpir
+
+    most = int(target_fpir * scores.stranger.shape[1] + 1e-9)  # 0.07 * 100 is a little over 7
+    if not shown(0):
+        return just_over(most)
+    least = 0
+    while least < most:  # the bound rises with the alarms allowed
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if shown(middle) else (least, middle - 1)
+    return just_over(least)

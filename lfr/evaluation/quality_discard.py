@@ -8,10 +8,12 @@ those whose own subject is not found.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -164,6 +166,18 @@ class QualityDiscard:
             "measures": [curve.as_dict() for curve in self.curves],
             "gate": self.gate.as_dict(),
         }
+
+    def to_json(self) -> str:
+        """Return the JSON form as text."""
+        return json.dumps(self.as_dict(), indent=2, allow_nan=False)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a measure, most gain first."""
+        rows = [curve.as_dict() for curve in self.curves]
+        return pd.DataFrame([{name: value for name, value in row.items() if name != "curve"} for row in rows])
+
+    def _repr_html_(self) -> str:
+        return f"<p>the gate {self.gate.policy}: {self.gate.verdict}</p>{self.to_pandas().to_html(index=False)}"
 
     def plot_discard(self, *, theme: Theme = "light") -> Figure:
         """Draw the curves, with that of refusing at random."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -119,8 +120,11 @@ def test_enough_subjects_are_sufficient_and_the_document_says_by_what() -> None:
     for at in document["expected_false_alerts"]:
         assert at["low"] <= at["measured"] <= at["high"]
         assert at["faces"] == 10_000
-    (axes,) = result.plot_fpir_by_size().axes
-    assert axes.get_ylabel() == "FPIR"
+    assert json.loads(result.to_json())["digest"] == made.digest
+    assert len(result.to_pandas()) == len(document["expected_false_alerts"])
+    assert "sufficient: threshold" in result._repr_html_()
+    (axes,) = result.plot_false_alerts().axes
+    assert axes.get_ylabel() == "false alerts per 10,000 faces"
 
 
 def test_too_few_subjects_are_the_verdict_with_the_numbers_still_needed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +48,9 @@ def test_the_measure_that_tells_gains_all_and_the_one_that_misleads_less_than_no
     assert result.fnir.value == 0.1
     assert by_name["HeadPose"].fnir[[0, 10, 20]] == pytest.approx([0.1, 20 / 380, 0.0])
     assert by_name["HeadPose"].area == pytest.approx(0.00517, abs=1e-4)
+    assert result.to_pandas()["measure"].tolist() == [curve.measure for curve in result.curves]
+    assert json.loads(result.to_json())["gate"]["verdict"] == "earns its place"
+    assert "the gate search-1: earns its place" in result._repr_html_()
     (axes,) = result.plot_discard().axes
     assert "at random" in axes.get_legend_handles_labels()[1]
 
