@@ -26,6 +26,7 @@ __all__ = [
     "Kind",
     "ParityEvidence",
     "RateEvidence",
+    "evidence_digests",
     "find_evidence",
     "log_evidence",
 ]
@@ -233,18 +234,11 @@ def find_evidence(tracking: Tracking, version: RegisteredVersion, *, card_proble
     """
     documents: dict[str, Any] = {}
     for kind in KINDS:
-        with tracking.asking(f"{kind} evidence on version {version.number}"):
-            runs = tracking.client.search_runs(
-                [tracking.experiment_id],
-                f"tags.`lfr.kind` = 'evidence' and tags.`lfr.evidence` = '{kind}' "
-                f"and tags.`lfr.version` = '{version.number}' and attributes.status = 'FINISHED'",
-                max_results=1,
-                order_by=["attributes.start_time DESC"],
-            )
-            if not runs:
-                continue
-        text = tracking.files(str(runs[0].info.run_id), _DOCUMENT).read_text(encoding="utf-8")
-        logged = runs[0].data.tags["lfr.evidence_sha256"]
+        runs = _runs(tracking, version, kind, most=1)
+        if not runs:
+            continue
+        run_id, logged = runs[0]
+        text = tracking.files(run_id, _DOCUMENT).read_text(encoding="utf-8")
         if _digest(text) != logged:
             raise RegistryError(
                 f"{kind} evidence on version {version.number}: changed since it was logged: "
@@ -254,9 +248,39 @@ def find_evidence(tracking: Tracking, version: RegisteredVersion, *, card_proble
     return Evidence.of(documents, card_problems=card_problems)
 
 
+def evidence_digests(tracking: Tracking, version: RegisteredVersion) -> dict[Kind, set[str]]:
+    """Digests of all evidence on a version whose document is still what was logged, by kind.
+
+    Raises
+    ------
+    RegistryError
+        The registry cannot be asked.
+    """
+    digests: dict[Kind, set[str]] = {}
+    for kind in KINDS:
+        digests[kind] = set()
+        for run_id, logged in _runs(tracking, version, kind, most=1000):
+            if _digest(tracking.files(run_id, _DOCUMENT).read_text(encoding="utf-8")) == logged:
+                digests[kind].add(logged)
+    return digests
+
+
 def created_now() -> str:
     """The time as evidence states it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _runs(tracking: Tracking, version: RegisteredVersion, kind: Kind, *, most: int) -> list[tuple[str, str]]:
+    """Id and logged digest of the runs that hold a kind of evidence, the newest first."""
+    with tracking.asking(f"{kind} evidence on version {version.number}"):
+        runs = tracking.client.search_runs(
+            [tracking.experiment_id],
+            f"tags.`lfr.kind` = 'evidence' and tags.`lfr.evidence` = '{kind}' "
+            f"and tags.`lfr.version` = '{version.number}' and attributes.status = 'FINISHED'",
+            max_results=most,
+            order_by=["attributes.start_time DESC"],
+        )
+    return [(str(run.info.run_id), str(run.data.tags["lfr.evidence_sha256"])) for run in runs]
 
 
 def _text(document: Mapping[str, Any]) -> str:
