@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from lfr.access import Principal
+from lfr.access import ForcePolicy, Principal
 from lfr.alerts.rows import utc_text
 from lfr.alerts.sighting import Sighting
 from lfr.database.tables import Calibration, Camera, Deployment, Entry, Force, Reference, Watchlist
@@ -74,11 +74,14 @@ class Authority:
         The calibration's; there is no other.
     cameras
         Ids of its cameras.
+    policy
+        The force's.
     """
 
     deployment: Deployment
     threshold: float
     cameras: frozenset[str]
+    policy: ForcePolicy
 
     def check(self, sighting: Sighting) -> None:
         """Raise NotAuthorisedError unless the sighting was made with what was authorised."""
@@ -111,7 +114,7 @@ def authority_of(session: Session, principal: Principal, deployment_id: str, *, 
     row = session.execute(_FIND_DEPLOYMENT, {"id": deployment_id}).one_or_none()
     if row is None or row[0].force_id != principal.force_id:
         raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
-    deployment, list_state, list_digest, calibration, _ = row
+    deployment, list_state, list_digest, calibration, force = row
     where = f"deployment {deployment.id}"
     if deployment.state != "live":
         raise NotAuthorisedError(f"{where}: is {deployment.state}, not live")
@@ -130,7 +133,8 @@ def authority_of(session: Session, principal: Principal, deployment_id: str, *, 
             f"{where}: calibration {deployment.calibration_id} says {calibration.get('verdict')}; only a demo may"
         )
     cameras = session.scalars(_FIND_CAMERAS, {"id": deployment_id})
-    return Authority(deployment, float(calibration["threshold"]), frozenset(cameras))
+    policy = ForcePolicy.model_validate(force.policy)
+    return Authority(deployment, float(calibration["threshold"]), frozenset(cameras), policy)
 
 
 def targets_of(session: Session, watchlist_id: str, entry_ids: Iterable[str]) -> dict[str, Target]:
