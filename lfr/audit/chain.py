@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -40,6 +40,12 @@ __all__ = [
 INSTALLATION_CHAIN = "installation"
 GENESIS = "0" * 64
 CHECKPOINT_EVERY = 1_000
+_FIND_LOCKED = (
+    select(AuditChain)
+    .where(AuditChain.id == bindparam("id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def force_chain(force_id: str) -> str:
@@ -183,14 +189,13 @@ def _locked(session: Session, chain: str) -> AuditChain:
     held: AuditChain | None = session.info.get(("audit chain", chain))
     if held is not None:
         return held
-    find = select(AuditChain).where(AuditChain.id == chain).with_for_update().execution_options(populate_existing=True)
-    found = session.scalars(find).one_or_none()
+    found = session.scalars(_FIND_LOCKED, {"id": chain}).one_or_none()
     if found is None:
         # Two writers may both begin a chain: one row is kept, and both then wait for it.
         insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
         row = insert(AuditChain).values(id=chain, sequence=0, head=GENESIS, sealed=False)
         session.execute(row.on_conflict_do_nothing())
-        found = session.scalars(find).one()
+        found = session.scalars(_FIND_LOCKED, {"id": chain}).one()
     session.info["audit chain", chain] = found
     return found
 
