@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -119,7 +120,10 @@ def evaluate(
     manifest: Annotated[str, typer.Option("--manifest", metavar="CSV", help="An evaluation set of your own.")] = "",
     by: Annotated[str, typer.Option("--by", metavar="COLUMNS", help="Group columns.")] = "source_sex,source_ethnicity",
     fpir: Annotated[float, typer.Option("--fpir", help="FPIR that the threshold is for.")] = 0.01,
-    watchlist_size: Annotated[int, typer.Option("--watchlist-size", min=1, help="People listed.")] = 10,
+    watchlist_size: Annotated[
+        int | None,
+        typer.Option("--watchlist-size", min=1, help="People listed.  [default: all with a usable reference]"),
+    ] = None,
     card: Annotated[
         str, typer.Option("--card", metavar="NAME", help="Data card.  [default: that of the data set]")
     ] = "",
@@ -158,6 +162,32 @@ def evaluate(
         out.print(f"now: `lfr registry gate {found.number} --policy demo`")
 
     emit(document, as_json=json, show=shown)
+
+
+@app.command()
+def card(
+    version: VersionArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write it there.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the model card of a version, every figure of which comes from its evidence."""
+    from rich.markdown import Markdown
+
+    from lfr.errors import InputError
+    from lfr.registry import find_version
+    from lfr.registry.model_card import version_card
+
+    tracking = _tracking()
+    found = find_version(tracking, version)
+    text = version_card(tracking, found)
+    if output is not None:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{output}: cannot write the card: {error.strerror}") from error
+    emit({**found.as_dict(), "card": text}, as_json=json, show=lambda: out.print(Markdown(text)))
 
 
 @app.command()
@@ -264,11 +294,15 @@ def _show_version(version: RegisteredVersion) -> None:
 
 
 def _show_gate(result: GateResult, version: RegisteredVersion) -> None:
-    table = Table("", "check", "required", "found", "why")
+    table = Table("", "check", "required", "found", box=box.SIMPLE_HEAD, pad_edge=False)
     for check in result.checks:
-        mark = "[green]pass[/]" if check.passed else "[red]no[/]"
-        table.add_row(mark, *(escape(text) for text in (check.name, check.required, check.found, check.why)))
+        mark = "[green]pass[/]" if check.passed else "[bold red]no[/]"
+        table.add_row(mark, *(escape(text) for text in (check.name, check.required, check.found)))
     out.print(table)
+    if result.reasons:
+        out.print("why not:")
+    for reason in result.reasons:
+        out.print(f"  {escape(reason)}", soft_wrap=True)
     word = "[bold green]passes[/]" if result.passed else "[bold red]does not pass[/]"
     out.print(f"version {version.number} {word} policy {escape(result.policy)}")
 

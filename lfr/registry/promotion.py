@@ -24,7 +24,8 @@ from lfr.database.log_tables import AuditChain, Promotion
 from lfr.errors import ConflictError, RegistryError
 from lfr.models import Model
 from lfr.registry.bundle import load_bundle
-from lfr.registry.evidence import KINDS, Evidence, evidence_digests
+from lfr.registry.documents import KINDS, Evidence
+from lfr.registry.evidence import evidence_digests
 from lfr.registry.gate import GateResult, gate
 from lfr.registry.policy import Policy
 from lfr.registry.tracking import MODEL_NAME, Tracking

@@ -26,6 +26,7 @@ from lfr.registry import (
     resolve,
     rollback,
 )
+from lfr.registry.documents import KINDS
 from lfr.registry.evidence import find_evidence, log_evidence
 from lfr.registry.policy import Policy
 from lfr.registry.tracking import MODEL_NAME
@@ -65,18 +66,27 @@ def lenient(alias: str = "field") -> Policy:
 
 def logged(tracking: Tracking, version: RegisteredVersion) -> Evidence:
     """Evidence that passes: made of counts, logged and found as any other."""
-    digest = {"digest": version.model_digest}
-    fairness = fairness_document({"a": (90, 85, 200, 0), "b": (90, 85, 200, 0)}, model=digest)
+    fairness = fairness_document({"a": (90, 85, 200, 0), "b": (90, 85, 200, 0)}, **digest_of(version))
     log_evidence(tracking, version, "fairness", fairness, card="demo_faces")
     parity = {**PARITY, "model_digest": version.model_digest}
     log_evidence(tracking, version, "parity", parity, card="demo_faces")
-    calibration = calibration_of(version)
-    log_evidence(tracking, version, "calibration", calibration, card="demo_faces")
+    log_evidence(tracking, version, "calibration", calibration_of(version), card="demo_faces")
+    about = {**digest_of(version), "data_digest": "b" * 64, "created": PARITY["created"], "simulated": True}
+    counts = {"watchlist_size": 10, "mated_subjects": 10, "non_mated_subjects": 80, "failures_to_acquire": 0}
+    log_evidence(tracking, version, "evaluation", {**about, **counts, "points": []}, card="demo_faces")
+    speed = {"frames_per_s": 10.0, "faces_per_s": 100.0, "machine": {}}
+    timed = {"model_digest": version.model_digest, "created": PARITY["created"], **speed}
+    log_evidence(tracking, version, "benchmark", timed, card="demo_faces")
     return find_evidence(tracking, version)
 
 
+def digest_of(version: RegisteredVersion) -> dict[str, dict[str, str]]:
+    return {"model": {"digest": version.model_digest}}
+
+
 def calibration_of(version: RegisteredVersion) -> dict[str, object]:
-    made = Calibration.model_validate({**shipped_calibration().model_dump(), "model_digest": version.model_digest})
+    about = {"model_digest": version.model_digest, "threshold": 0.5}
+    made = Calibration.model_validate({**shipped_calibration().model_dump(), **about})
     return {"digest": made.digest, **made.document}
 
 
@@ -95,7 +105,7 @@ def test_a_version_that_passes_gets_its_alias_and_an_entry_in_the_log(
         row = session.scalars(select(Promotion)).one()
     assert (entry.chain, entry.after) == (INSTALLATION_CHAIN, version.model_digest)
     assert entry.details["approved_by"] == persons[1].id
-    assert set(row.evidence) == {"fairness", "parity", "calibration"}
+    assert set(row.evidence) == set(KINDS)
     export_chain(store, INSTALLATION_CHAIN, tmp_path / "chain.jsonl")
     assert verify_export(tmp_path / "chain.jsonl", public_key=store.signing.public_hex).complete
 
