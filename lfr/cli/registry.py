@@ -17,7 +17,7 @@ from lfr.cli.governed import KeyFileOption, governed
 if TYPE_CHECKING:
     from lfr.registry import GateResult, Promoted, RegisteredVersion, Tracking
 
-__all__ = ["app"]
+__all__ = ["app", "open_registry"]
 
 app = typer.Typer(
     help="Register versions of the recogniser, hold their evidence against a policy, promote them and go back.",
@@ -67,7 +67,7 @@ def register(
         raise InputError(f"--channels {channels}: expected rgb or bgr")
     wants = Preprocessing.model_validate({"mean": mean, "std": std, "channels": channels})
     with err.status("loading and running it"):
-        made = registered(_tracking(), version=version, onnx=onnx, preprocessing=wants, name=name, licence=licence)
+        made = registered(open_registry(), version=version, onnx=onnx, preprocessing=wants, name=name, licence=licence)
     emit(made.as_dict(), as_json=json, show=partial(_show_version, made))
 
 
@@ -76,7 +76,7 @@ def list_(json: JsonOption = False) -> None:
     """List the versions, the newest first, and which aliases point to them."""
     from lfr.registry import list_versions
 
-    found = list_versions(_tracking())
+    found = list_versions(open_registry())
 
     def show() -> None:
         table = Table("version", "model", "digest", "aliases", "registered")
@@ -95,7 +95,7 @@ def show(version: VersionArgument, json: JsonOption = False) -> None:
     """Show one version and the evidence there is on it."""
     from lfr.registry import find_evidence, find_version
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     evidence = find_evidence(tracking, found)
 
@@ -137,7 +137,7 @@ def evaluate(
     from lfr.registry import find_evidence, find_version
     from lfr.registry.evaluating import evaluate_version
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     data = {"dataset": dataset, "root": root, "manifest": manifest}
     with err.status("evaluating") as status:
@@ -179,7 +179,7 @@ def card(
     from lfr.registry import find_version
     from lfr.registry.model_card import version_card
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     text = version_card(tracking, found)
     if output is not None:
@@ -199,7 +199,7 @@ def gate(version: VersionArgument, policy: PolicyOption = "field", json: JsonOpt
     from lfr.registry import gate as judged
     from lfr.registry.cards import card_problems
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     wanted = read_policy(policy)
     evidence = find_evidence(tracking, found, card_problems=card_problems(tracking, found))
@@ -226,7 +226,7 @@ def promote(
     from lfr.registry import promote as promoted
     from lfr.registry.cards import card_problems
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     wanted = read_policy(policy)
     evidence = find_evidence(tracking, found, card_problems=card_problems(tracking, found))
@@ -259,7 +259,7 @@ def rollback(
 
     with governed(key_file) as (store, proposer):
         approver = authenticate(store, _key(approver_key_file))
-        made = rolled_back(store, _tracking(), proposer, approver, alias=alias, reason=reason)
+        made = rolled_back(store, open_registry(), proposer, approver, alias=alias, reason=reason)
     emit(made.as_dict(), as_json=json, show=partial(_show_promoted, made))
 
 
@@ -269,7 +269,8 @@ def _home() -> Path:
     return read_settings().home.absolute()
 
 
-def _tracking() -> Tracking:
+def open_registry() -> Tracking:
+    """Open the registry that the settings name."""
     from lfr.registry import open_tracking
     from lfr.settings import read_settings
 

@@ -21,6 +21,7 @@ from lfr.access import Permission, Principal, record
 from lfr.audit import INSTALLATION_CHAIN, checkpoint
 from lfr.database import Store
 from lfr.database.log_tables import AuditChain, Promotion
+from lfr.deployments import DEMO_NOTICE
 from lfr.errors import ConflictError, RegistryError
 from lfr.models import Model
 from lfr.registry.bundle import load_bundle
@@ -32,8 +33,6 @@ from lfr.registry.tracking import MODEL_NAME, Tracking
 from lfr.registry.versions import RegisteredVersion, bundle_folder, find_version
 
 __all__ = ["Promoted", "promote", "resolve", "rollback"]
-
-NOTICE = "not approved for field use"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Promoted:
     @property
     def notice(self) -> str:
         """What must stand wherever it is used; empty for a version approved for the field."""
-        return "" if self.field_use else NOTICE
+        return "" if self.field_use else DEMO_NOTICE
 
     def load(self, *, threads: int | None = None) -> Model:
         """Load the recogniser."""
