@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from lfr.access import Principal
 from lfr.audit import INSTALLATION_CHAIN, export_chain, verify_export
 from lfr.database import Store
 from lfr.database.log_tables import AuditEntry, Promotion
-from lfr.deployments import shipped_calibration
+from lfr.deployments import create_deployment, shipped_calibration, show_deployment
 from lfr.errors import AccessDeniedError, ConflictError, RegistryError
 from lfr.registry import (
     Evidence,
@@ -26,12 +28,14 @@ from lfr.registry import (
     resolve,
     rollback,
 )
+from lfr.registry.authorising import authorise_deployment
 from lfr.registry.documents import KINDS
 from lfr.registry.evidence import find_evidence, log_evidence
 from lfr.registry.policy import Policy
 from lfr.registry.tracking import MODEL_NAME
 from lfr.types import Calibration
 from tests.integration.conftest import add_person
+from tests.integration.deployments_scene import calibration, cast_of, request, sealed_list
 from tests.unit.registry.test_gate import PARITY, fairness_document
 
 
@@ -147,6 +151,60 @@ def test_an_alias_that_somebody_moved_is_refused_and_both_are_named(
         resolve(store, tracking, "field")
     assert first.model_digest in str(refused.value)
     assert second.model_digest in str(refused.value)
+
+
+def test_r9_a_deployment_is_authorised_only_while_the_alias_points_to_what_was_promoted(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    version, cast = find_version(tracking, "1"), cast_of(store)
+    promote(store, tracking, *persons, version, evidence=logged(tracking, version), policy=lenient())
+    watchlist_id = sealed_list(store, cast.manager, model_digest=version.model_digest)
+    asked = request(store, watchlist_id, calibration=calibration(model_digest=version.model_digest))
+    made = create_deployment(store, cast.author, asked)
+    tracking.client.set_registered_model_alias(MODEL_NAME, "field", "2")
+    with pytest.raises(RegistryError, match="points to version 2"):
+        authorise_deployment(store, lambda: tracking, cast.officer, made, reasons="because")
+    tracking.client.set_registered_model_alias(MODEL_NAME, "field", "1")
+    authorise_deployment(store, lambda: tracking, cast.officer, made, reasons="because")
+    assert show_deployment(store, cast.officer, made).state == "authorised"
+
+
+def test_a_version_whose_files_were_changed_is_not_promoted_and_that_is_logged(
+    store: Store, persons: tuple[Principal, Principal], tmp_path: Path
+) -> None:
+    tracking = open_tracking(tmp_path / "registry")
+    version = register(tracking)
+    evidence = logged(tracking, version)
+    weights = next((tmp_path / "registry" / "artifacts").rglob("face_recognition*.onnx"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(RegistryError, match="changed since it was registered"):
+        promote(store, tracking, *persons, version, evidence=evidence, policy=lenient())
+    assert find_version(tracking, "1").aliases == ("candidate",)
+    with store.database.read() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "registry.promote")).one()
+    assert entry.details["passed"] is False
+    assert "changed since it was registered" in entry.details["why"][0]
+
+
+def test_two_promotions_at_once_come_one_after_the_other(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    versions = [find_version(tracking, number) for number in ("1", "2")]
+    evidence = [logged(tracking, version) for version in versions]
+    ready = threading.Barrier(2)
+
+    def one(at: int) -> int:
+        ready.wait()
+        made, _ = promote(store, tracking, *persons, versions[at], evidence=evidence[at], policy=lenient())
+        assert made is not None
+        return made.number
+
+    with ThreadPoolExecutor(2) as threads:
+        numbers = list(threads.map(one, range(2)))
+    assert sorted(numbers) == [1, 2]
+    last = versions[numbers.index(2)]
+    assert resolve(store, tracking, "field").version.number == last.number
+    assert find_version(tracking, "previous").number == versions[numbers.index(1)].number
 
 
 def test_a_promotion_that_broke_off_is_repaired_by_running_it_again(
