@@ -95,7 +95,7 @@ def watch(
         "stopped": summary.stopped,
         "frames": summary.frames,
         "faces_seen": summary.faces_seen,
-        "alerts": [_row(alert) for alert in summary.alerts],
+        "alerts": [alert.as_dict() for alert in summary.alerts],
         "held_back": summary.held_back,
         "threshold": granted.threshold,
         "shots": granted.rule.shots,
@@ -149,7 +149,7 @@ class _Display:
     def alert(self, alert: RaisedAlert) -> None:
         """Tell of an alert that is committed."""
         self._alerts = [*self._alerts[-7:], alert]
-        self.say("alert", _row(alert))
+        self.say("alert", alert.as_dict())
 
     def source_event(self, event: SourceEvent) -> None:
         """Tell that the camera came or went."""
@@ -181,24 +181,6 @@ def _alerts(alerts: list[RaisedAlert] | tuple[RaisedAlert, ...]) -> Table:
             str(alert.track_id),
         )
     return table
-
-
-def _row(alert: RaisedAlert) -> dict[str, Any]:
-    return {
-        "alert": alert.id,
-        "sequence": alert.sequence,
-        "demo": alert.demo,
-        "deployment": alert.deployment_id,
-        "camera": alert.camera_id,
-        "track_id": alert.track_id,
-        "entry": alert.entry_id,
-        "subject_id": alert.subject_id,
-        "category": alert.category,
-        "score": round(alert.score, 4),
-        "threshold": alert.threshold,
-        "captured_at": alert.captured_at.isoformat(),
-        "created_at": alert.created_at.isoformat(),
-    }
 
 
 @contextmanager
