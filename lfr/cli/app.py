@@ -21,6 +21,7 @@ from lfr.cli import (
     oversight,
     rehearse,
     scene,
+    serve,
     store,
     watch,
     watchlist,
@@ -72,6 +73,7 @@ deployment.app.command("pass")(oversight.pass_)
 app.add_typer(oversight.app, name="force")
 app.add_typer(deployment.app, name="deployment")
 app.command()(watch.watch)
+app.command()(serve.serve)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
 
