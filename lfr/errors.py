@@ -100,7 +100,7 @@ class EvidenceError(InputError):
 
 
 class LimitError(InputError):
-    """It is larger than a service takes."""
+    """Larger than a service takes."""
 
 
 class SettingsError(InputError):
@@ -152,7 +152,7 @@ class ServiceError(LfrError):
 
 
 class BusyError(ServiceError):
-    """More is asked of a service at once than it takes; slow down."""
+    """More is asked of it at once than it takes; slow down."""
 
 
 class RefusedError(LfrError):

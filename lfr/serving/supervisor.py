@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -30,7 +31,7 @@ __all__ = ["Supervisor"]
 
 _LOOK_S = 1.0
 _SILENT_S = 15.0
-_NODE_S, _DEPLOY_S, _STOP_S = 60.0, 180.0, 15.0
+_NODE_S, _DEPLOY_S, _STOP_S = 60.0, 180.0, 4.0
 
 
 @dataclass(eq=False)
@@ -122,28 +123,18 @@ class Supervisor:
             return False
 
     def stop(self) -> None:
-        """End every process of the node."""
+        """End every process of the node: they share a session of their own."""
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        # What the node left behind, known by its own token file: agents, workers and the proxy.
-        left = [found for found in psutil.process_iter(["pid"]) if self._is_ours(found)]
-        for found in left:
-            _signal(found, signal.SIGTERM)
-        _, left = psutil.wait_procs(left, timeout=3)
-        for found in left:
-            _signal(found, signal.SIGKILL)
-
-    def _is_ours(self, found: psutil.Process) -> bool:
-        try:
-            mine = found.environ().get("RAY_AUTH_TOKEN_PATH") == str(self.node.token_file)
-        except (psutil.Error, OSError):
-            return False
-        return mine and found.pid != os.getpid()
+        if process is None:
+            return
+        for kind, wait_s in ((signal.SIGTERM, _STOP_S), (signal.SIGKILL, _STOP_S)):
+            left = [found for found in psutil.process_iter() if _session_of(found.pid) == process.pid]
+            for found in left:
+                with suppress(psutil.Error):
+                    found.send_signal(kind)
+            process.poll()
+            if not psutil.wait_procs(left, timeout=wait_s)[1]:
+                return
 
     def _start_node(self, environment: dict[str, str]) -> None:
         log = (self.node.folder / "node.log").open("w+", encoding="utf-8")
@@ -192,8 +183,8 @@ class Supervisor:
             time.sleep(0.1)
 
 
-def _signal(found: psutil.Process, kind: signal.Signals) -> None:
+def _session_of(pid: int) -> int | None:
     try:
-        found.send_signal(kind)
-    except psutil.Error:
-        return
+        return os.getsid(pid)
+    except OSError:
+        return None

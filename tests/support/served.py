@@ -58,7 +58,7 @@ class Served:
         """Make another live deployment, with a list of its own."""
         store = self.open()
         try:
-            who = {role: self.principal(store, role) for role in ROLES}
+            who: dict[str, Principal] = {role: self.principal(store, role) for role in ROLES}
             watchlist_id = sealed_list(store, who, model)
             return replace(
                 self,
@@ -79,7 +79,7 @@ def served(home: Path, model: Model) -> Served:
             rank = "superintendent" if role == "authorising_officer" else "constable"
             keys[role] = add_person(store, admin, name="Made Up", rank=rank, roles=[role]).key
         keys["field_unit"] = add_device(store, admin, device="van").key
-        who = {role: authenticate(store, key) for role, key in keys.items()}
+        who: dict[str, Principal] = {role: authenticate(store, key) for role, key in keys.items()}
         watchlist_id = sealed_list(store, who, model)
         deployment_id = started(store, who, watchlist_id, minutes=60, cameras=CAMERAS)
         return Served(home, keys, deployment_id, watchlist_id)
