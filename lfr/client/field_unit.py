@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -67,7 +67,7 @@ class FieldUnit:
         """Close the connections."""
         self._client.close()
 
-    def __enter__(self) -> FieldUnit:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,7 +102,7 @@ class AsyncFieldUnit:
         """Close the connections."""
         await self._client.aclose()
 
-    async def __aenter__(self) -> AsyncFieldUnit:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

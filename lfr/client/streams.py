@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -121,7 +121,7 @@ class FrameStream:
         """End the threads; frames that were not sent are not."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def __enter__(self) -> FrameStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
