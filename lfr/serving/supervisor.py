@@ -64,6 +64,13 @@ class Supervisor:
         """Of the interface."""
         return f"http://{self.host}:{self.port}"
 
+    @property
+    def node_pid(self) -> int:
+        """Process of the node, whose session all its processes share."""
+        if self._process is None:
+            raise ServiceError("the node is not running")
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self.node.prepare()
         self.start()

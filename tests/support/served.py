@@ -58,7 +58,7 @@ class Served:
         """Make another live deployment, with a list of its own."""
         store = self.open()
         try:
-            who: dict[str, Principal] = {role: self.principal(store, role) for role in ROLES}
+            who: dict[str, Principal] = {role: self.principal(store, role) for role in PERSONS[:3]}
             watchlist_id = sealed_list(store, who, model)
             return replace(
                 self,
@@ -69,7 +69,7 @@ class Served:
             store.close()
 
 
-def served(home: Path, model: Model) -> Served:
+def served(home: Path, model: Model, people: Mapping[str, Path] | None = None) -> Served:
     """Make a store, its people, and a live deployment."""
     store = create_store(home)
     try:
@@ -80,7 +80,7 @@ def served(home: Path, model: Model) -> Served:
             keys[role] = add_person(store, admin, name="Made Up", rank=rank, roles=[role]).key
         keys["field_unit"] = add_device(store, admin, device="van").key
         who: dict[str, Principal] = {role: authenticate(store, key) for role, key in keys.items()}
-        watchlist_id = sealed_list(store, who, model)
+        watchlist_id = sealed_list(store, who, model, people)
         deployment_id = started(store, who, watchlist_id, minutes=60, cameras=CAMERAS)
         return Served(home, keys, deployment_id, watchlist_id)
     finally:
@@ -98,8 +98,15 @@ def walk(subject_id: str, *, frames: int = 12) -> Iterator[bytes]:
         yield data.tobytes()
 
 
-def sealed_list(store: Store, who: Mapping[str, Principal], model: Model) -> str:
-    """A sealed list of two made-up people."""
+def made_up_people() -> dict[str, Path]:
+    """Reference of each subject on a list unless a test says otherwise."""
+    return {name: next(p.path for p in demo_portraits() if p.subject_id == name) for name in (LISTED, FILLER)}
+
+
+def sealed_list(
+    store: Store, who: Mapping[str, Principal], model: Model, people: Mapping[str, Path] | None = None
+) -> str:
+    """A sealed list of two made-up people, or of those given."""
     watchlist_id = create_watchlist(store, who["watchlist_manager"], name="made up", model=model)
     rows = [
         EntryRow(
@@ -115,9 +122,9 @@ def sealed_list(store: Store, who: Mapping[str, Principal], model: Model) -> str
                 "expires_at": "2030-12-31",
                 "under_18": "no",
             },
-            images=(next(p.path for p in demo_portraits() if p.subject_id == subject_id),),
+            images=(path,),
         )
-        for number, subject_id in enumerate((LISTED, FILLER))
+        for number, (subject_id, path) in enumerate((people or made_up_people()).items())
     ]
     report = import_entries(store, who["watchlist_manager"], watchlist_id, rows, model)
     assert report.kept, report
