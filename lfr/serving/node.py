@@ -95,7 +95,7 @@ class NodeSettings:
     def command(self) -> list[str]:
         """Return the command that runs the node until it is ended."""
         words = [
-            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--no-monitor",
             "--node-ip-address", self.host, "--port", str(self.port),
             "--include-dashboard", "false", "--include-log-monitor", "false", "--disable-usage-stats",
             "--object-store-memory", str(_STORE_BYTES), "--temp-dir", str(self.folder),

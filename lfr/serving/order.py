@@ -64,6 +64,7 @@ class FrameOrder(Generic[Answer]):
     _past: deque[str] = field(default_factory=lambda: deque(maxlen=256))
     _next: int | None = None
     _last: datetime | None = None
+    _expected: list[tuple[str, int]] = field(default_factory=list)
     _answers: OrderedDict[int, Answer] = field(default_factory=OrderedDict)
 
     @contextmanager
@@ -115,11 +116,8 @@ class FrameOrder(Generic[Answer]):
         where = f"camera {self.camera}"
         if position.stream in self._past:
             raise ConflictError(f"{where}: stream {position.stream} has ended; begin another")
-        if index := position.index:
-            self._turn.wait_for(
-                lambda: position.stream == self._stream and self._next is not None and self._next >= index,
-                timeout=self.wait_s,
-            )
+        if position.index:
+            self._wait_for_predecessor(position.stream, position.index)
         self._turn.wait_for(lambda: not self._busy)
         if position.stream != self._stream:
             if position.stream in self._past:
@@ -137,6 +135,23 @@ class FrameOrder(Generic[Answer]):
         self._last = position.captured_at
         self._next = None if position.index is None else position.index + 1
         return None
+
+    def _wait_for_predecessor(self, stream: str, index: int) -> None:
+        """Wait until the frame before had its turn; after a second, until no earlier frame waits either."""
+
+        def follows() -> bool:
+            return stream == self._stream and self._next is not None and self._next >= index
+
+        self._expected.append((stream, index))
+        try:
+            if self._turn.wait_for(follows, timeout=self.wait_s):
+                return
+            self._turn.wait_for(
+                lambda: follows() or (stream, index) <= min(e for e in self._expected if e[0] == stream)
+            )
+        finally:
+            self._expected.remove((stream, index))
+            self._turn.notify_all()
 
     def _begin(self, stream: str) -> None:
         if self._stream is not None:

@@ -31,7 +31,7 @@ __all__ = ["Supervisor"]
 
 _LOOK_S = 1.0
 _SILENT_S = 15.0
-_NODE_S, _DEPLOY_S, _STOP_S = 60.0, 180.0, 4.0
+_NODE_S, _DEPLOY_S, _STOP_S = 60.0, 240.0, 4.0
 
 
 @dataclass(eq=False)
@@ -91,7 +91,7 @@ class Supervisor:
         environment = node_environment(self.node, os.environ)
         try:
             self.say("starting the Ray node")
-            self._start_node(environment)
+            self._start_node(environment, tries=3)
             self.say("starting detector, embedder and interface")
             self._deploy(environment)
             self._wait_for_answer()
@@ -139,24 +139,30 @@ class Supervisor:
             for found in left:
                 with suppress(psutil.Error):
                     found.send_signal(kind)
-            process.poll()
-            if not psutil.wait_procs(left, timeout=wait_s)[1]:
-                return
+            alive = psutil.wait_procs(left, timeout=wait_s)[1]
+            if not alive:
+                break
+        process.wait()
 
-    def _start_node(self, environment: dict[str, str]) -> None:
-        log = (self.node.folder / "node.log").open("w+", encoding="utf-8")
-        self._process = subprocess.Popen(  # noqa: S603 # our own command
-            self.node.command(), env=environment, stdout=log, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True,
-        )  # fmt: skip
-        until = time.monotonic() + _NODE_S
+    def _start_node(self, environment: dict[str, str], *, tries: int) -> None:
+        """Start the node; Ray gives up after 30 seconds, which a busy machine may need, so several times."""
         path = self.node.folder / "node.log"
+        with path.open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(  # noqa: S603 # our own command
+                self.node.command(), env=environment, stdout=log, stderr=subprocess.STDOUT, text=True,
+                start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + _NODE_S
         while time.monotonic() < until:
             if "Ray runtime started" in path.read_text(encoding="utf-8", errors="replace"):
                 return
             if self._process.poll() is not None:
                 break
             time.sleep(0.1)
+        if tries > 1:
+            self.stop()
+            self._start_node(environment, tries=tries - 1)
+            return
         last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         raise ServiceError(f"the Ray node did not start: {''.join(last) or 'no reason given'} ({path})")
 

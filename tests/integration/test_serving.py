@@ -91,12 +91,10 @@ def test_events_come_as_they_are_committed_and_go_on_after_the_last_one_that_was
 
 def test_what_the_service_says_no_to_is_lfrs_own_error_in_the_client(service: RunningService) -> None:
     made = service.made
-    with FieldUnit(service.url, made.keys["auditor"]) as unit, unit.frames(made.deployment_id, "north") as frames:
-        with pytest.raises(AccessDeniedError, match="field_unit"):
-            list(frames.results(stream(LISTED)))
-    with FieldUnit(service.url, made.keys["field_unit"]) as unit, unit.frames(made.deployment_id, "north") as frames:
-        with pytest.raises(ImageError, match="not a picture"):
-            list(frames.results([(b"no picture", datetime.now(UTC))]))
+    with FieldUnit(service.url, made.keys["auditor"]) as unit, pytest.raises(AccessDeniedError, match="field_unit"):
+        list(unit.frames(made.deployment_id, "north").results(stream(LISTED)))
+    with FieldUnit(service.url, made.keys["field_unit"]) as unit, pytest.raises(ImageError, match="not a picture"):
+        list(unit.frames(made.deployment_id, "north").results([(b"no picture", datetime.now(UTC))]))
 
 
 def test_the_same_walk_gives_the_same_as_in_one_process(service: RunningService, one_thread_model: Model) -> None:

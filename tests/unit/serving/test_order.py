@@ -58,6 +58,23 @@ def test_a_frame_whose_predecessor_is_lost_goes_on_after_a_wait() -> None:
         take(order, at(1, stream="a", index=1))
 
 
+def test_a_camera_that_began_anew_takes_a_streams_frames_from_the_earliest_that_comes() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=0.2)
+    taken: list[int] = []
+
+    def send(index: int) -> None:
+        with order.turn(at(index, stream="a", index=index)):
+            taken.append(index)
+
+    threads = [threading.Thread(target=send, args=(index,)) for index in (9, 7, 8)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join(10)
+    assert taken == [7, 8, 9]
+
+
 def test_a_frame_that_is_sent_again_gets_the_same_answer_and_is_not_taken_twice() -> None:
     order: FrameOrder[str] = FrameOrder("north")
     take(order, at(0, stream="a", index=0), "one alert")
