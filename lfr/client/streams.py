@@ -20,7 +20,7 @@ __all__ = ["AsyncFrameStream", "FrameStream", "TimedFrame"]
 
 TimedFrame = tuple[bytes, datetime]
 _AGAIN = (BusyError, ServiceError, StoreUnavailableError)
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 0.5  # shorter than the service waits for a frame that others follow
 
 
 class _Requests:

@@ -144,11 +144,11 @@ class FrameOrder(Generic[Answer]):
 
         self._expected.append((stream, index))
         try:
-            if self._turn.wait_for(follows, timeout=self.wait_s):
+            # A stream this camera knows nothing of is one that it lost when it began anew; its frames come in any order.
+            patience = self.wait_s if stream == self._stream else 3 * self.wait_s
+            if self._turn.wait_for(follows, timeout=patience):
                 return
-            self._turn.wait_for(
-                lambda: follows() or (stream, index) <= min(e for e in self._expected if e[0] == stream)
-            )
+            self._turn.wait_for(lambda: follows() or index <= min(i for s, i in self._expected if s == stream))
         finally:
             self._expected.remove((stream, index))
             self._turn.notify_all()
