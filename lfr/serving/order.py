@@ -118,7 +118,8 @@ class FrameOrder(Generic[Answer]):
             raise ConflictError(f"{where}: stream {position.stream} has ended; begin another")
         if position.index:
             self._wait_for_predecessor(position.stream, position.index)
-        self._turn.wait_for(lambda: not self._busy)
+        else:
+            self._turn.wait_for(lambda: not self._busy)
         if position.stream != self._stream:
             if position.stream in self._past:
                 raise ConflictError(f"{where}: stream {position.stream} has ended; begin another")
@@ -137,18 +138,26 @@ class FrameOrder(Generic[Answer]):
         return None
 
     def _wait_for_predecessor(self, stream: str, index: int) -> None:
-        """Wait until the frame before had its turn; after a second, until no earlier frame waits either."""
+        """Wait until the frame before is done; where none comes for a second, until no earlier frame waits either."""
 
         def follows() -> bool:
             return stream == self._stream and self._next is not None and self._next >= index
 
+        def is_first() -> bool:
+            return index <= min(other for of, other in self._expected if of == stream)
+
         self._expected.append((stream, index))
         try:
-            # A stream this camera knows nothing of is one that it lost when it began anew; its frames come in any order.
-            patience = self.wait_s if stream == self._stream else 3 * self.wait_s
-            if self._turn.wait_for(follows, timeout=patience):
-                return
-            self._turn.wait_for(lambda: follows() or index <= min(i for s, i in self._expected if s == stream))
+            while not follows() or self._busy:
+                # A stream this camera knows nothing of is one that it lost when it began anew: frames in any order.
+                patience = self.wait_s if stream == self._stream else 3 * self.wait_s
+                came = self._turn.wait_for(follows, timeout=patience)
+                if not came:
+                    self._turn.wait_for(lambda: follows() or is_first())
+                    came = follows()
+                self._turn.wait_for(lambda: not self._busy)
+                if not came and is_first():  # one that failed meanwhile may come again, so then it is waited for again
+                    return
         finally:
             self._expected.remove((stream, index))
             self._turn.notify_all()

@@ -89,6 +89,27 @@ def test_a_frame_that_failed_may_be_sent_again() -> None:
     assert take(order, at(1, stream="a", index=1), "seen") == "seen"
 
 
+def test_a_frame_that_fails_late_is_waited_for_again_by_the_one_that_follows() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=0.3)
+    taken: list[int] = []
+    take(order, at(0, stream="a", index=0))
+
+    def follow() -> None:
+        with order.turn(at(2, stream="a", index=2)):
+            taken.append(2)
+
+    follower = threading.Thread(target=follow)
+    with pytest.raises(RuntimeError), order.turn(at(1, stream="a", index=1)):
+        follower.start()
+        time.sleep(0.5)  # longer than it waits for one that does not come
+        raise RuntimeError
+    time.sleep(0.1)
+    with order.turn(at(1, stream="a", index=1)):
+        taken.append(1)
+    follower.join(10)
+    assert taken == [1, 2]
+
+
 @pytest.mark.parametrize("later", [0.0, -1.0])
 def test_a_frame_that_is_not_later_is_refused(later: float) -> None:
     order: FrameOrder[str] = FrameOrder("north")
