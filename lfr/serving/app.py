@@ -1,6 +1,7 @@
-"""The Serve application: ``lfr.serving.app:build``."""
+"""The Serve application: ``lfr.serving.app:build``.
 
-from __future__ import annotations
+Annotations are values here, because Serve reads the type of `build`'s argument to validate it.
+"""
 
 import logging
 from typing import Any

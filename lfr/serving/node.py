@@ -12,12 +12,15 @@ import json
 import os
 import secrets
 import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lfr.errors import RefusedError, SettingsError
+from lfr.settings import read_settings
 
 __all__ = ["LONGEST_FOLDER", "SYSTEM_CONFIG", "NodeSettings", "check_node", "free_port", "node_environment"]
 
@@ -45,6 +48,8 @@ class NodeSettings:
         ``host:port`` of its head.
     cpus, gpus
         What it offers; None: what Ray finds.
+    token
+        File of its token; None: one below the folder.
     """
 
     folder: Path
@@ -52,6 +57,7 @@ class NodeSettings:
     port: int = 6380
     cpus: int | None = None
     gpus: int | None = None
+    token: Path | None = None
 
     @property
     def address(self) -> str:
@@ -61,7 +67,7 @@ class NodeSettings:
     @property
     def token_file(self) -> Path:
         """The only lock of Ray's ports."""
-        return self.folder / "token"
+        return self.token or self.folder / "token"
 
     def prepare(self) -> None:
         """Make the folder and the token.
@@ -81,6 +87,7 @@ class NodeSettings:
             self.folder.chmod(0o700)
             self.spill_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.token_file.exists():
+                self.token_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.token_file.touch(mode=0o600)
                 self.token_file.write_text(secrets.token_hex(32), encoding="ascii")
         except OSError as error:
@@ -92,10 +99,11 @@ class NodeSettings:
         shared = Path("/dev/shm")  # noqa: S108 # tmpfs
         return (shared if shared.is_dir() else self.folder) / f"lfr-spill-{os.getuid()}"
 
-    def command(self) -> list[str]:
-        """Return the command that runs the node until it is ended."""
+    def command(self, *, block: bool = True) -> list[str]:
+        """Return the command that starts the node, and with ``block`` runs until it is ended."""
         words = [
-            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--no-monitor",
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--no-monitor",
+            *(["--block"] if block else []),
             "--node-ip-address", self.host, "--port", str(self.port),
             "--include-dashboard", "false", "--include-log-monitor", "false", "--disable-usage-stats",
             "--object-store-memory", str(_STORE_BYTES), "--temp-dir", str(self.folder),
@@ -169,3 +177,25 @@ def _asks_for_token(address: str) -> bool:
         except grpc.RpcError as error:
             return bool(error.code() == grpc.StatusCode.UNAUTHENTICATED)
     return False
+
+
+def main() -> int:
+    """Start a node in the background, for ``serve run serve/dev.yaml``; ``make ray`` calls this."""
+    # Where Ray's own clients look for a node and its token, when they are not told.
+    folder = Path(tempfile.gettempdir()) / "ray"
+    node = NodeSettings(folder, port=6379, token=Path.home() / ".ray" / "auth_token")
+    try:
+        node.prepare()
+        # The application is built in one of the node's processes, which knows the node's environment and no other.
+        environment = {**node_environment(node, os.environ), "LFR_HOME": str(read_settings().home.absolute())}
+    except SettingsError as error:
+        sys.stderr.write(f"lfr: {error}\n")
+        return 2
+    code = subprocess.run(node.command(block=False), env=environment, check=False).returncode  # noqa: S603
+    if code == 0:
+        sys.stdout.write("the node runs; next: serve run serve/dev.yaml; `ray stop` ends every node of this machine\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
