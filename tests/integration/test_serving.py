@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import psutil
 import pytest
@@ -89,6 +92,30 @@ def test_events_come_as_they_are_committed_and_go_on_after_the_last_one_that_was
     assert second["alert"]["state"] == "not_viable"
 
 
+def test_the_curl_lines_of_the_readme_work_as_they_are_printed(service: RunningService, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "serve" / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    (tmp_path / "frame.jpg").write_bytes(next(walk(STRANGER)))
+    names = {
+        "URL": service.url,
+        "DEPLOYMENT": service.made.deployment_id,
+        "LFR_KEY": service.made.keys["field_unit"],
+        "OPERATOR_KEY": service.made.keys["operator"],
+    }
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path,
+        env={**os.environ, **names},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for part in ('"status":"ready"', '"faces":1', "event: alert.raise", '"alerts":1', "lfr_frames_total"):
+        assert part in done.stdout
+
+
 def test_what_the_service_says_no_to_is_lfrs_own_error_in_the_client(service: RunningService) -> None:
     made = service.made
     with FieldUnit(service.url, made.keys["auditor"]) as unit, pytest.raises(AccessDeniedError, match="field_unit"):
@@ -145,7 +172,7 @@ def test_a_part_that_is_killed_comes_back_and_no_alert_is_lost_or_doubled(
                 killed_at = time.monotonic()
             results += camera.send(jpeg, captured_at=at)
         results += camera.finish()
-    assert time.monotonic() - killed_at < BACK_S + 5
+    assert time.monotonic() - killed_at < max(BACK_S + 5, service.started_in_s)
     assert [result.index for result in results] == [*range(30), -1]
     told = [alert.subject_id for result in results for alert in result.alerts]
     assert told.count(LISTED) == len(told) >= 1
@@ -193,20 +220,13 @@ def test_a_frame_leaves_nothing_in_rays_store_or_in_the_memory_of_what_it_did_no
         assert service.made.keys["field_unit"].encode() not in content, path
 
 
-def test_a_client_without_the_token_is_refused(service: RunningService) -> None:
-    code = "import ray; ray.init(address=__import__('os').environ['AT'], logging_level=50)"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    address = service.supervisor.node.address
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**environment, "AT": address, "RAY_AUTH_MODE": "disabled"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "nauthenticated" in done.stderr or "AuthenticationError" in done.stderr, done.stderr[-500:]
+def test_the_node_answers_nobody_without_its_token(service: RunningService) -> None:
+    port = service.supervisor.node.port
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        for method in ("NodeInfoGcsService/GetAllNodeInfo", "InternalKVGcsService/InternalKVKeys"):
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(f"/ray.rpc.{method}")(b"", timeout=10)
+            assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_a_node_that_was_started_otherwise_is_refused_with_the_reason(service: RunningService) -> None:
@@ -255,16 +275,16 @@ def test_a_node_that_was_started_otherwise_is_refused_with_the_reason(service: R
 def test_a_raylet_that_is_killed_is_started_again_with_all_of_it(service: RunningService) -> None:
     (raylet,) = service.processes("raylet/raylet")
     raylet.kill()
-    began = time.monotonic()
-    _until(lambda: service.supervisor.starts == 2 and service.supervisor.answers(), timeout_s=60)
-    assert time.monotonic() - began < 60
+    # 60 seconds where a start takes half of that; a machine that others keep busy takes as long as its first start did.
+    limit_s = max(60.0, 2 * service.started_in_s)
+    _until(lambda: service.supervisor.starts == 2 and service.supervisor.answers(), timeout_s=limit_s)
     assert any("ended" in line or "no answer" in line for line in service.said)
     results = seen(service, service.made, STRANGER)
     assert len(results) == 13
 
 
-def _events(url: str, headers: dict[str, str], *, count: int) -> list[dict[str, object] | dict[str, dict[str, str]]]:
-    found: list[dict[str, object]] = []
+def _events(url: str, headers: dict[str, str], *, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     with httpx.stream("GET", url, headers=headers, timeout=10) as response:
         assert response.status_code == 200
         for line in response.iter_lines():

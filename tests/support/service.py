@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,11 +35,14 @@ class RunningService:
         Its store, keys and a live deployment.
     said
         What the supervisor said.
+    started_in_s
+        Seconds that its first start took: how fast this machine is now.
     """
 
     supervisor: Supervisor
     made: Served
     said: list[str]
+    started_in_s: float
 
     @property
     def url(self) -> str:
@@ -68,11 +72,13 @@ def running_service(model: Model) -> Iterator[RunningService]:
         made = served(folder / "home", model)
         node = NodeSettings(folder / "ray", port=free_port())
         args = AppArgs(home=made.home, model="openvino-f32", sweep_every_s=5)
+        began = time.monotonic()
         with Supervisor(args, node, port=free_port(), say=said.append) as supervisor:
+            started_in_s = time.monotonic() - began
             watcher = threading.Thread(target=supervisor.watch, daemon=True)
             watcher.start()
             try:
-                yield RunningService(supervisor, made, said)
+                yield RunningService(supervisor, made, said, started_in_s)
             finally:
                 supervisor.close()
                 watcher.join(60)
