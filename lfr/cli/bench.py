@@ -254,8 +254,8 @@ def serve(
     scene. Both sides get the same JPEGs and commit their alerts; parity says
     whether they saw as many people and raised the same alerts.
     """
+    from lfr.cli.service_benchmark import bench_serve
     from lfr.models import load_model
-    from lfr.serving.benchmark import bench_serve
 
     settings, _, threads = _setting(model, threads)
     version = model or settings.model  # the shipped calibration is of the default version
