@@ -1,9 +1,9 @@
-# The whole developer interface: make demo, make install, make check, make test, make test-long, make ray.
+# The whole developer interface: make demo, make install, make lab, make check, make test, make test-long, make ray.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install check test test-long ray clean
+.PHONY: demo install lab check test test-long ray clean
 .DEFAULT_GOAL := demo
 
 # What a user gets: the package and what it needs.
@@ -22,6 +22,10 @@ demo: $(VENV)/.installed
 	$(BIN)/lfr demo
 
 install: $(VENV)/.developed
+
+# The notebooks, in JupyterLab.
+lab: install
+	$(BIN)/jupyter lab notebooks
 
 check: install
 	$(BIN)/ruff format --check .

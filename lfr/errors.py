@@ -21,6 +21,7 @@
     │   ├── StoreUnavailableError     the database cannot be reached, is locked, read-only or full
     │   ├── MigrationError       the database's tables are not those of this version
     │   ├── KeyFileError         a key is missing, destroyed, wrong or open to others
+    │   ├── RegistryError        the model registry cannot be reached, or a version in it is not what was registered
     │   ├── NotFoundError        there is no such thing, or it belongs to another force
     │   └── ConflictError        what is there does not allow it: sealed, started, adjudicated, the same again
     ├── ServiceError             a service, or a part of one, is not there or starting again; try again
@@ -52,6 +53,7 @@ __all__ = [
     "NotAuthorisedError",
     "NotFoundError",
     "RefusedError",
+    "RegistryError",
     "RuntimeUnavailableError",
     "ServiceError",
     "SettingsError",
@@ -137,6 +139,10 @@ class MigrationError(StoreError):
 
 class KeyFileError(StoreError):
     """A key is missing, destroyed, wrong or open to others."""
+
+
+class RegistryError(StoreError):
+    """The model registry cannot be reached, or a version in it is not what was registered."""
 
 
 class NotFoundError(StoreError):

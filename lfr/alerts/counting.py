@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lfr.alerts.states import OUTCOME_STATES
@@ -19,6 +20,7 @@ from lfr.statistics import Rate, clopper_pearson
 __all__ = ["AlertCounts", "count_faces", "counts", "counts_by_camera"]
 
 _COUNTED_STATES = ("live", "ended", "withdrawn")
+_LAST_COUNT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def count_faces(store: Store, deployment_id: str, camera_id: str, *, faces_seen:
     NotFoundError
         The deployment has no such camera.
     ConflictError
-        It was never live, or is purged.
+        It was never live, or is purged and its use ended over a minute ago.
     ValueError
         A negative number.
     """
@@ -135,7 +137,14 @@ def count_faces(store: Store, deployment_id: str, camera_id: str, *, faces_seen:
                 Camera.deployment_id == deployment_id,
                 Camera.camera_id == camera_id,
                 select(Deployment.id)
-                .where(Deployment.id == deployment_id, Deployment.state.in_(_COUNTED_STATES))
+                .where(
+                    Deployment.id == deployment_id,
+                    or_(
+                        Deployment.state.in_(_COUNTED_STATES),
+                        # A camera stops within a second of a withdrawal, and that is purged at once.
+                        func.coalesce(Deployment.withdrawn_at, Deployment.ended_at) > store.now() - _LAST_COUNT,
+                    ),
+                )
                 .exists(),
             )
             .values(

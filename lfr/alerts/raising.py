@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from lfr.access import Principal, policy_of, record
+from lfr.access import Principal, record
 from lfr.alerts.authority import Authority, Target, authority_of, targets_of
 from lfr.alerts.rows import alert_digest, utc_text
 from lfr.alerts.sighting import RaisedAlert, Sighting
@@ -70,7 +70,7 @@ def raise_alerts(store: Store, principal: Principal, sightings: Sequence[Sightin
             authority.check(sighting)
         watchlist_id = authority.deployment.watchlist_id
         targets = targets_of(session, watchlist_id, (sighting.entry_id for sighting in sightings))
-        image_clock = timedelta(hours=policy_of(session, principal.force_id).alert_image_hours)
+        image_clock = timedelta(hours=authority.policy.alert_image_hours)
         # Locks may have been waited for; what counts is the time they were had.
         now = _time_inside(store, authority)
         key = store.keys.load(deployment_id)

@@ -12,7 +12,7 @@ from lfr.alerts.images import reference_image
 from lfr.alerts.rows import alert_digest, locked_alert, required_text, standing_hold, with_image
 from lfr.database import Store
 from lfr.database.store import new_id
-from lfr.database.tables import Alert, Hold
+from lfr.database.tables import Alert, Deployment, Hold
 from lfr.errors import AccessDeniedError, ConflictError, InputError
 
 __all__ = ["hold", "lapse_all", "lapse_overdue", "release_hold", "standing_holds"]
@@ -42,7 +42,7 @@ def hold(store: Store, principal: Principal, alert_id: str, *, reason: str, revi
     Raises
     ------
     ConflictError
-        It is held already, or its image is gone.
+        It is held already, its image is gone, or its deployment's purge has begun.
     KeyFileError
         A key is gone, and with it the image.
     InputError
@@ -61,6 +61,11 @@ def hold(store: Store, principal: Principal, alert_id: str, *, reason: str, revi
         if found is not None:
             raise ConflictError(f"{alert_id}: held already by {found.person_id}, review on {found.review_on}")
         with_image(session, alert, now=now)
+        if session.get_one(Deployment, alert.deployment_id).purge_proof is not None:
+            # A purge takes the alerts' rows before it begins, so it either sees this hold or is seen here.
+            raise ConflictError(
+                f"{alert_id}: deployment {alert.deployment_id} is being purged; it is too late to hold it"
+            )
         hold_id = new_id("hold")
         reference = reference_image(store, session, alert)
         session.add(

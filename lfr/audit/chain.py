@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -33,12 +33,19 @@ __all__ = [
     "entry_hash",
     "force_chain",
     "seal_chain",
+    "signed_head",
     "time_text",
 ]
 
 INSTALLATION_CHAIN = "installation"
 GENESIS = "0" * 64
 CHECKPOINT_EVERY = 1_000
+_FIND_LOCKED = (
+    select(AuditChain)
+    .where(AuditChain.id == bindparam("id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def force_chain(force_id: str) -> str:
@@ -119,7 +126,7 @@ def checkpoint(store: Store, session: Session, *, chain: str, reason: str) -> Au
     found = session.get(AuditCheckpoint, (chain, head.sequence))
     if found is not None:
         return found
-    signed = _signed(store.signing, chain, head.sequence, head.head, store.now(), reason)
+    signed = signed_head(store.signing, chain, head.sequence, head.head, store.now(), reason)
     session.add(signed)
     session.flush()
     return signed
@@ -164,7 +171,8 @@ def checkpoint_message(chain: str, sequence: int, head: str, time: str, reason: 
     return canonical({"chain": chain, "sequence": sequence, "head": head, "time": time, "reason": reason})
 
 
-def _signed(key: SigningKey, chain: str, sequence: int, head: str, time: datetime, reason: str) -> AuditCheckpoint:
+def signed_head(key: SigningKey, chain: str, sequence: int, head: str, time: datetime, reason: str) -> AuditCheckpoint:
+    """Return a checkpoint of a head, signed and in no session."""
     return AuditCheckpoint(
         chain=chain,
         sequence=sequence,
@@ -181,14 +189,13 @@ def _locked(session: Session, chain: str) -> AuditChain:
     held: AuditChain | None = session.info.get(("audit chain", chain))
     if held is not None:
         return held
-    find = select(AuditChain).where(AuditChain.id == chain).with_for_update().execution_options(populate_existing=True)
-    found = session.scalars(find).one_or_none()
+    found = session.scalars(_FIND_LOCKED, {"id": chain}).one_or_none()
     if found is None:
         # Two writers may both begin a chain: one row is kept, and both then wait for it.
         insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
         row = insert(AuditChain).values(id=chain, sequence=0, head=GENESIS, sealed=False)
         session.execute(row.on_conflict_do_nothing())
-        found = session.scalars(find).one()
+        found = session.scalars(_FIND_LOCKED, {"id": chain}).one()
     session.info["audit chain", chain] = found
     return found
 

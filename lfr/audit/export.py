@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lfr.audit.chain import canonical, checkpoint_message, entry_document, time_text
+from lfr.audit.chain import canonical, entry_document, signed_head, time_text
 from lfr.database import Store
 from lfr.database.tables import AuditChain, AuditCheckpoint, AuditEntry
 from lfr.errors import InputError, NotFoundError
 
-__all__ = ["FORMAT", "export_chain"]
+__all__ = ["FORMAT", "checkpoint_line", "entry_line", "export_chain", "header_line", "trailer_line"]
 
 FORMAT = "lfr-audit-1"
 _ROWS_AT_ONCE = 2_000
@@ -71,41 +71,49 @@ def export_chain(
 def _lines(
     store: Store, session: Session, head: AuditChain, progress: Callable[[Iterable[Any]], Iterable[Any]]
 ) -> Iterator[bytes]:
-    time = time_text(store.now())
-    yield canonical({"type": "header", "format": FORMAT, "chain": head.id})
+    time = store.now()
+    yield header_line(head.id)
     checkpoints = {
         row.sequence: row for row in session.scalars(select(AuditCheckpoint).where(AuditCheckpoint.chain == head.id))
     }
     count = session.scalar(select(func.count()).select_from(AuditEntry).where(AuditEntry.chain == head.id))
     find = select(AuditEntry).where(AuditEntry.chain == head.id).order_by(AuditEntry.sequence)
     for entry in progress(session.scalars(find.execution_options(yield_per=_ROWS_AT_ONCE))):
-        yield canonical({"type": "entry", **entry_document(entry), "hash": entry.hash})
+        yield entry_line(entry)
         signed = checkpoints.get(entry.sequence)
         session.expunge(entry)
         if signed is not None:
-            yield canonical(
-                {
-                    "type": "checkpoint",
-                    "chain": signed.chain,
-                    "sequence": signed.sequence,
-                    "head": signed.head,
-                    "time": time_text(signed.time),
-                    "reason": signed.reason,
-                    "signing_key": signed.signing_key,
-                    "signature": signed.signature,
-                }
-            )
-    message = checkpoint_message(head.id, head.sequence, head.head, time, "export")
-    yield canonical(
-        {
-            "type": "trailer",
-            "chain": head.id,
-            "sequence": head.sequence,
-            "count": count,
-            "head": head.head,
-            "time": time,
-            "reason": "export",
-            "signing_key": store.signing.public_hex,
-            "signature": store.signing.sign(message),
-        }
-    )
+            yield checkpoint_line(signed)
+    yield trailer_line(signed_head(store.signing, head.id, head.sequence, head.head, time, "export"), count=count or 0)
+
+
+def header_line(chain: str) -> bytes:
+    """Return the first line of an export."""
+    return canonical({"type": "header", "format": FORMAT, "chain": chain})
+
+
+def entry_line(entry: AuditEntry) -> bytes:
+    """Return an entry's line."""
+    return canonical({"type": "entry", **entry_document(entry), "hash": entry.hash})
+
+
+def checkpoint_line(signed: AuditCheckpoint) -> bytes:
+    """Return a checkpoint's line, which follows that of the entry it signs."""
+    return canonical({"type": "checkpoint", **_signed(signed)})
+
+
+def trailer_line(signed: AuditCheckpoint, *, count: int) -> bytes:
+    """Return the last line: the head as signed for the export, and how many entries there are."""
+    return canonical({"type": "trailer", **_signed(signed), "count": count})
+
+
+def _signed(signed: AuditCheckpoint) -> dict[str, Any]:
+    return {
+        "chain": signed.chain,
+        "sequence": signed.sequence,
+        "head": signed.head,
+        "time": time_text(signed.time),
+        "reason": signed.reason,
+        "signing_key": signed.signing_key,
+        "signature": signed.signature,
+    }

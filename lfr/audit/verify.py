@@ -173,6 +173,8 @@ class _Check:
         where = f"line {number}"
         try:
             document = json.loads(text)
+            # One text for one content: not even a space or a letter's case may differ.
+            as_written = canonical(document) + b"\n" == text
             kind = document.pop("type")
         except (ValueError, KeyError, AttributeError, TypeError):
             raise _BrokenError(f"{where}: no line of an export") from None
@@ -190,6 +192,8 @@ class _Check:
             self._signed(where, kind, document)
         else:
             raise _BrokenError(f"{where}: neither entry, checkpoint nor trailer")
+        if not as_written:
+            raise _BrokenError(f"{where}: says the same in other bytes than an export writes")
 
     def end(self) -> None:
         """Check that the file ended as an export ends."""
@@ -236,10 +240,11 @@ class _Check:
             self._ended = True
             if document.get("count") != self.sequence:
                 raise _BrokenError(f"{where}: the trailer counts {document.get('count')} entries of {self.sequence}")
-        key = str(document.get("signing_key"))
+        key, signature = str(document.get("signing_key")), str(document.get("signature"))
         time, reason = str(document.get("time")), str(document.get("reason"))
         message = checkpoint_message(str(self.chain), self.sequence, self.head, time, reason)
-        if not verify_signature(key, str(document.get("signature")), message):
+        lower = _PUBLIC_KEY.fullmatch(key) and signature == signature.lower()
+        if not lower or not verify_signature(key, signature, message):
             raise _BrokenError(f"{where}: the {kind}'s signature is wrong")
         if self._public_key is not None and key != self._public_key:
             raise _BrokenError(f"{where}: the {kind} was signed with another key, {key[:16]}")

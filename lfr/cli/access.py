@@ -167,7 +167,7 @@ def policy(
 
     from lfr.access import ForcePolicy, policy_of, set_policy
     from lfr.errors import InputError
-    from lfr.types.calibration import problems_of
+    from lfr.types import problems_of
 
     with governed(key_file) as (store, principal):
         if file is not None:

@@ -13,6 +13,8 @@ from lfr.cli import (
     alerts,
     audit,
     bench,
+    bench_store,
+    calibrate,
     demo,
     deployment,
     evaluate,
@@ -63,6 +65,7 @@ app.command()(rehearse.rehearse)
 app.add_typer(models.app, name="models")
 evaluate.app.command()(scene.scene)
 app.add_typer(evaluate.app, name="evaluate")
+app.command()(calibrate.calibrate)
 app.add_typer(access.app, name="access")
 app.add_typer(store.app, name="store")
 app.add_typer(audit.app, name="audit")
@@ -75,6 +78,7 @@ app.add_typer(deployment.app, name="deployment")
 app.command()(watch.watch)
 app.command()(serve.serve)
 app.add_typer(alerts.app, name="alerts")
+bench.app.command()(bench_store.store)
 app.add_typer(bench.app, name="bench")
 
 

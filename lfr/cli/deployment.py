@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lfr.cli.console import JsonOption, emit, out
+from lfr.cli.console import JsonOption, emit, err, out
 from lfr.cli.governed import KeyFileOption, governed
 
 if TYPE_CHECKING:
@@ -114,7 +114,6 @@ def start(deployment: DeploymentArgument, key_file: KeyFileOption = None, json: 
 
     From then on `lfr watch SOURCE --deployment ID --camera NAME` may alert.
     """
-    from lfr.cli.console import err
     from lfr.deployments import start as start_
 
     with governed(key_file) as (store, principal), err.status("opening the watchlist"):
@@ -139,12 +138,26 @@ def withdraw(
     key_file: KeyFileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Withdraw an authorisation: cameras stop within a second, and everything is due for purging."""
-    from lfr.deployments import withdraw as withdraw_
+    """Withdraw an authorisation: cameras stop within a second, everything is purged, and the proof is printed.
+
+    What a person holds as evidence stays, and the proof names it. Exits with 1
+    where the withdrawal stands but its purge broke off; a sweep finishes it.
+    """
+    from lfr.cli.oversight import show_proof
+    from lfr.oversight import withdraw_and_purge
 
     with governed(key_file) as (store, principal):
-        withdraw_(store, principal, deployment, reason=reason)
-    _said({"deployment": deployment, "state": "withdrawn"}, as_json=json)
+        done = withdraw_and_purge(store, principal, deployment, reason=reason)
+
+    def show() -> None:
+        out.print(f"{deployment}: {done.state}")
+        if done.proof is not None:
+            show_proof(done.proof)
+
+    emit(done.as_dict(), as_json=json, show=show)
+    if done.problem is not None:
+        err.print(f"the purge broke off, a sweep will finish it: {done.problem}", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 @app.command("list")

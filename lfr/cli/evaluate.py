@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for, track
+from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, out, recogniser_for
+from lfr.cli.detection import detection
 from lfr.cli.evaluation_data import (
     Dataset,
     DatasetOption,
@@ -22,14 +23,18 @@ from lfr.cli.evaluation_data import (
     templates_for,
 )
 from lfr.cli.evaluation_tables import show_identification, show_verification
+from lfr.cli.fairness import fairness
+from lfr.cli.quality import quality
 
 if TYPE_CHECKING:
-    from lfr.evaluation import Finder
-    from lfr.models import Model
+    from lfr.evaluation import Executor
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure a model version on labelled data.", no_args_is_help=True)
+app.command()(fairness)
+app.command()(detection)
+app.command()(quality)
 
 
 @app.command()
@@ -41,6 +46,12 @@ def embed(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Parquet file.  [default: LFR_HOME/evaluation]"),
     ] = None,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Spread the work over processes with Ray Data; the result is the same.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes with --ray.  [default: one a core]")
+    ] = None,
     model: ModelOption = None,
     threads: ThreadsOption = None,
     json: JsonOption = False,
@@ -51,19 +62,25 @@ def embed(
     it, and the data card beside it says what it is.
     """
     from lfr.evaluation import embed as embed_to
-    from lfr.evaluation import image_digests, kept_file, templates_of
+    from lfr.evaluation import embed_locally, image_digests, kept_file, templates_of
     from lfr.settings import read_settings
 
     data = read_data(manifest, dataset, root)
     loaded = recogniser_for(model, threads=threads).model
     images = image_digests(data, progress=progress_of("reading"))
     shown = progress_of("embedding")
+    executor: Executor = embed_locally
+    if ray:
+        from lfr.training import ray_executor
+
+        settings = read_settings()
+        executor = ray_executor(workers=workers, threads=threads or settings.threads, weights=settings.weights)
     if output is None:
         home = read_settings().home.absolute()
-        templates = templates_of(data, loaded, home, images=images, progress=shown)
+        templates = templates_of(data, loaded, home, images=images, executor=executor, progress=shown)
         output = kept_file(data, loaded, home, images=images)
     else:
-        templates = embed_to(data, loaded, output, images=images, progress=shown)
+        templates = embed_to(data, loaded, output, images=images, executor=executor, progress=shown)
     document = {
         **about(templates),
         "file": output,
@@ -177,59 +194,3 @@ def identification(
         "seed": seed,
     }
     emit(document, as_json=json, show=partial(show_identification, document))
-
-
-@app.command()
-def detection(
-    wider: Annotated[
-        Path, typer.Option("--wider", metavar="FOLDER", help="WIDER FACE subset: gt.csv and images/ of 416x416.")
-    ],
-    peer: Annotated[
-        bool, typer.Option("--peer", help="Also run OpenCV's FaceDetectorYN on an ONNX export of the detector.")
-    ] = False,
-    model: ModelOption = None,
-    threads: ThreadsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Average precision of the detector, at an overlap of one half, over faces at least 10 pixels wide.
-
-    The pictures are a shrunken subset: compare detectors with each other
-    here, and not with figures published for WIDER FACE.
-    """
-    from lfr.evaluation import ALL_SCORES, evaluate_detection, opencv_finder, read_wider
-    from lfr.vision import Detector
-
-    images = read_wider(wider)
-    loaded = recogniser_for(model, threads=threads).model
-    finders: dict[str, Finder] = {"ours": Detector(loaded.detector, score_threshold=ALL_SCORES).detect}
-    if peer:
-        with err.status("exporting for OpenCV"):
-            finders["peer"] = opencv_finder(_exported_detector())
-    results = {
-        name: evaluate_detection(images, finder, progress=partial(track, description=name, total=len(images)))
-        for name, finder in finders.items()
-    }
-    ours = results["ours"]
-    document = {**_model(loaded), "images": len(images), **ours.as_dict()}
-    if peer:
-        document["peer"] = {"name": "OpenCV FaceDetectorYN", **results["peer"].as_dict()}
-
-    def show() -> None:
-        out.print(f"{len(images)} images, {ours.faces} faces")
-        for name, result in results.items():
-            title = "average precision" if name == "ours" else "OpenCV FaceDetectorYN"
-            out.print(f"{title} [bold]{result.average_precision:.4f}[/]")
-
-    emit(document, as_json=json, show=show)
-
-
-def _model(model: Model) -> dict[str, Any]:
-    return {"model": {"version": model.version.name, "digest": model.digest}}
-
-
-def _exported_detector() -> bytes:
-    from lfr.models import onnx_bytes, weights_folder
-    from lfr.models.weights import load_yunet
-    from lfr.settings import read_settings
-
-    return onnx_bytes(load_yunet(read_settings().weights or weights_folder()))

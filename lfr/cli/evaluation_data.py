@@ -13,7 +13,11 @@ from lfr.cli.console import recogniser_for, track
 from lfr.errors import InputError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from lfr.evaluation import Manifest, Progress, Templates
+
+_FIGURES = (".svg", ".png", ".pdf")
 
 __all__ = [
     "Dataset",
@@ -23,8 +27,10 @@ __all__ = [
     "RootOption",
     "TemplatesOption",
     "about",
+    "kept_in_home",
     "progress_of",
     "read_data",
+    "save_figure",
     "templates_for",
 ]
 
@@ -67,17 +73,13 @@ def read_data(manifest: Path | None, dataset: Dataset | None, root: Path | None)
     InputError
         They name none or two, or a folder is missing; a manifest is malformed.
     """
-    from lfr.evaluation import demo_faces, folder_manifest, lfw_manifest, read_manifest
+    from lfr.evaluation import open_manifest
 
     if (manifest is None) == (dataset is None):
         raise InputError("which data: give one of --manifest, --dataset and --templates")
-    if manifest is not None:
-        return read_manifest(manifest)
-    if dataset is Dataset.DEMO:
-        return demo_faces()
-    if root is None:
+    if dataset not in {None, Dataset.DEMO} and root is None:
         raise InputError(f"--dataset {dataset} needs --root, the folder it lies in")
-    return lfw_manifest(root) if dataset is Dataset.LFW else folder_manifest(root)
+    return open_manifest(manifest=manifest or "", dataset=dataset or "", root=root or "")
 
 
 def templates_for(
@@ -126,6 +128,46 @@ def about(templates: Templates) -> dict[str, Any]:
         "manifest": templates.manifest.name,
         "data_digest": templates.data_digest,
     }
+
+
+def kept_in_home(name: str) -> Path:
+    """Path of a file in ``LFR_HOME/evaluation``, whose folder is made with mode 0700 if it is not there.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be made.
+    """
+    from lfr.settings import read_settings
+
+    folder = read_settings().home.absolute() / "evaluation"
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot keep anything here: {error.strerror}") from error
+    return folder / name
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the form that the file's name asks for.
+
+    Raises
+    ------
+    InputError
+        The form is unknown, or the file cannot be written.
+    """
+    from lfr.evaluation.plot_style import svg
+
+    if path.suffix.lower() not in _FIGURES:
+        raise InputError(f"--plot {path}: expected a name that ends in {', '.join(_FIGURES)}")
+    try:
+        if path.suffix.lower() == ".svg":
+            path.write_text(svg(figure), encoding="utf-8")
+        else:
+            figure.savefig(path, dpi=160)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the figure: {error.strerror}") from error
 
 
 def progress_of(description: str) -> Progress:

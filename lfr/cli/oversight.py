@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from rich.table import Table
@@ -14,7 +14,7 @@ from lfr.cli.console import JsonOption, emit, err, out
 from lfr.cli.evidence import PassphraseOption, check_new
 from lfr.cli.governed import KeyFileOption, governed
 
-__all__ = ["app", "pass_", "purge", "record", "sweep"]
+__all__ = ["app", "pass_", "purge", "record", "show_proof", "sweep"]
 
 app = typer.Typer(help="A force's own data: take them away, or destroy them.", no_args_is_help=True)
 
@@ -61,22 +61,23 @@ def purge(
         typer.confirm(f"Purge {deployment}? Nobody can undo it.", abort=True, err=True)
     with governed(key_file) as (store, principal):
         proof = purge_deployment(store, principal, deployment)
+    emit(proof, as_json=json, show=lambda: show_proof(proof))
 
-    def show() -> None:
-        table = Table("", "before", "after")
-        for name, before in proof["before"].items():
-            after = proof["after"][name]
-            table.add_row(
-                name.replace("_", " "),
-                *(", ".join(v) or "none" if isinstance(v, list) else str(v) for v in (before, after)),
-            )
-        out.print(table)
-        out.print(f"nominal references kept: {proof['nominal_references']}")
-        for held in proof["held"]:
-            out.print(f"held: {held['alert_id']} by {held['by']}, review on {held['review_on']}: {held['reason']}")
-        out.print(f"signed {proof['signature'][:32]}…", style="dim")
 
-    emit(proof, as_json=json, show=show)
+def show_proof(proof: dict[str, Any]) -> None:
+    """Print what a purge destroyed, what it kept and who holds it."""
+    table = Table("", "before", "after")
+    for name, before in proof["before"].items():
+        after = proof["after"][name]
+        table.add_row(
+            name.replace("_", " "),
+            *(", ".join(v) or "none" if isinstance(v, list) else str(v) for v in (before, after)),
+        )
+    out.print(table)
+    out.print(f"nominal references kept: {proof['nominal_references']}")
+    for held in proof["held"]:
+        out.print(f"held: {held['alert_id']} by {held['by']}, review on {held['review_on']}: {held['reason']}")
+    out.print(f"signed {proof['signature'][:32]}…", style="dim")
 
 
 def record(

@@ -17,6 +17,8 @@ from lfr.errors import ConflictError, SettingsError, StoreUnavailableError
 __all__ = ["Database"]
 
 _BUSY_TIMEOUT_MS = 10_000
+"""How long a writer waits for another, on either database."""
+_CONNECT_TIMEOUT_S = 10
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -36,7 +38,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
-        self.engine = _sqlite(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
+        self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
 
     @property
     def is_sqlite(self) -> bool:
@@ -114,6 +116,22 @@ def _sqlite(url: URL) -> Engine:
     def on_begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("lfr_read", False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    connect = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_TIMEOUT_S}
+    engine = create_engine(url, pool_pre_ping=True, connect_args=connect)
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # Outside a transaction, because a rollback would take the setting back.
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {_BUSY_TIMEOUT_MS}")
+        cursor.close()
+        connection.autocommit = False
 
     return engine
 

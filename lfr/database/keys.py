@@ -121,8 +121,9 @@ class FileKeyStore:
     master: MasterKey
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(self.folder.stat().st_mode)
+        with _as_key_file_error(self.folder, "be made"):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mode = stat.S_IMODE(self.folder.stat().st_mode)
         if mode & 0o077:
             raise KeyFileError(f"{self.folder}: open to others (mode {mode:04o}); chmod 700 it")
 
@@ -155,15 +156,16 @@ class FileKeyStore:
     def destroy(self, name: str) -> bool:
         """Overwrite the file, sync it, unlink it, and sync the folder."""
         path = self._path(name)
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            return False
-        with path.open("r+b", buffering=0) as file:
-            file.write(secrets.token_bytes(size))
-            os.fsync(file.fileno())
-        path.unlink(missing_ok=True)
-        _sync_folder(self.folder)
+        with _as_key_file_error(path, "be destroyed"):
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:
+                return False
+            with path.open("r+b", buffering=0) as file:
+                file.write(secrets.token_bytes(size))
+                os.fsync(file.fileno())
+            path.unlink(missing_ok=True)
+            _sync_folder(self.folder)
         return True
 
     def names(self) -> tuple[str, ...]:
@@ -189,12 +191,14 @@ class FileKeyStore:
             key = self.load(name)
             path = self._path(name)
             fresh = path.with_suffix(".new")
-            fresh.unlink(missing_ok=True)
-            _write_new(fresh, self._wrapped(key, successor))
-            fresh.replace(path)
-        _sync_folder(self.folder)
-        self._next_path().replace(self.master.path)
-        _sync_folder(self.master.path.parent)
+            with _as_key_file_error(path):
+                fresh.unlink(missing_ok=True)
+                _write_new(fresh, self._wrapped(key, successor))
+                fresh.replace(path)
+        with _as_key_file_error(self.master.path):
+            _sync_folder(self.folder)
+            self._next_path().replace(self.master.path)
+            _sync_folder(self.master.path.parent)
         return FileKeyStore(self.folder, MasterKey(self.master.path, successor.secret))
 
     def _next_path(self) -> Path:
@@ -233,7 +237,8 @@ class SigningKey:
         private = Ed25519PrivateKey.generate()
         _write_new(path, private.private_bytes_raw().hex().encode() + b"\n")
         key = cls(path, private)
-        path.with_suffix(".pub").write_text(key.public_hex + "\n", encoding="ascii")
+        with _as_key_file_error(path.with_suffix(".pub")):
+            path.with_suffix(".pub").write_text(key.public_hex + "\n", encoding="ascii")
         return key
 
     @classmethod
@@ -288,11 +293,11 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _as_key_file_error(path: Path) -> Iterator[None]:
+def _as_key_file_error(path: Path, what: str = "be written") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise KeyFileError(f"{path}: cannot be written: {error.strerror}") from error
+        raise KeyFileError(f"{path}: cannot {what}: {error.strerror or type(error).__name__}") from error
 
 
 def _sync_folder(folder: Path) -> None:

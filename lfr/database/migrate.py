@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from lfr.database.engine import Database
 from lfr.errors import MigrationError
@@ -22,12 +23,20 @@ def migrate(database: Database, *, to: str = "head") -> None:
         What to change.
     to
         A revision, ``head``, or ``base`` (nothing left).
+
+    Raises
+    ------
+    MigrationError
+        The tables are of a revision that this version does not know, as a newer one leaves them.
     """
     config = _config()
     forward = to == "head" or revision_of(database) is None or _is_ahead(to, revision_of(database))
     with database.write() as session:
         config.attributes["connection"] = session.connection()
-        (command.upgrade if forward else command.downgrade)(config, to)
+        try:
+            (command.upgrade if forward else command.downgrade)(config, to)
+        except CommandError as error:
+            raise MigrationError(f"{database.name}: {error}") from error
 
 
 def revision_of(database: Database) -> str | None:

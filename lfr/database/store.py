@@ -81,9 +81,14 @@ def create_store(
         There is a store already.
     KeyFileError
         A key file cannot be written or is open to others.
+    StoreError
+        The folder cannot be made, or the database not be reached.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    home.chmod(0o700)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
+    except OSError as error:
+        raise StoreError(f"{home}: cannot be made: {error.strerror}") from error
     database = Database(url or _default_url(home))
     migrate(database)
     with database.read() as session:

@@ -6,23 +6,19 @@ templates and images are ciphertext. Times are UTC.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from typing import Any, ClassVar
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
-    LargeBinary,
-    MetaData,
-    String,
-    TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lfr.database.base import Base, UtcDateTime
+from lfr.database.log_tables import AuditChain, AuditCheckpoint, AuditEntry, Promotion
 
 __all__ = [
     "AccessKey",
@@ -43,53 +39,12 @@ __all__ = [
     "NominalReference",
     "Outcome",
     "Person",
+    "Promotion",
     "Reference",
     "SeededPass",
     "UtcDateTime",
     "Watchlist",
 ]
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps no zone, so one is required going in and put back coming out."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into what the database keeps."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone: {value}")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Turn what the database keeps into an aware time."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """Base of the rows."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: UtcDateTime(),
-        str: String(),
-        bytes: LargeBinary(),
-        dict[str, Any]: JSON(),
-        list[Any]: JSON(),
-    }
 
 
 class Installation(Base):
@@ -385,48 +340,3 @@ class SeededPass(Base):
     began_at: Mapped[datetime]
     ended_at: Mapped[datetime]
     recorded_by: Mapped[str]
-
-
-class AuditChain(Base):
-    """Head of one chain; whoever appends holds this row, so that the sequence has no gap and one order."""
-
-    __tablename__ = "audit_chain"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    sequence: Mapped[int] = mapped_column(BigInteger)
-    head: Mapped[str]
-    # Nothing is appended any more: the force's data were destroyed.
-    sealed: Mapped[bool] = mapped_column(default=False)
-
-
-class AuditEntry(Base):
-    """One line of the log; the hash is over all of it and over the hash before."""
-
-    __tablename__ = "audit_entry"
-
-    chain: Mapped[str] = mapped_column(ForeignKey("audit_chain.id"), primary_key=True)
-    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    time: Mapped[datetime]
-    actor: Mapped[str]
-    role: Mapped[str]
-    action: Mapped[str]
-    object: Mapped[str] = mapped_column(index=True)
-    before: Mapped[str | None]
-    after: Mapped[str | None]
-    details: Mapped[dict[str, Any]]
-    previous_hash: Mapped[str]
-    hash: Mapped[str]
-
-
-class AuditCheckpoint(Base):
-    """A chain's head at one moment, signed with the key outside the database."""
-
-    __tablename__ = "audit_checkpoint"
-
-    chain: Mapped[str] = mapped_column(ForeignKey("audit_chain.id"), primary_key=True)
-    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    head: Mapped[str]
-    time: Mapped[datetime]
-    reason: Mapped[str]
-    signing_key: Mapped[str]
-    signature: Mapped[str]

@@ -18,7 +18,17 @@ from lfr.errors import NotAuthorisedError, NotFoundError
 from lfr.matching import DecisionRule
 from lfr.types import Calibration
 
-__all__ = ["DEMO_NOTICE", "LiveDeployment", "Standing", "live", "live_now", "record_use", "standing", "still_live"]
+__all__ = [
+    "DEMO_NOTICE",
+    "LiveDeployment",
+    "Standing",
+    "ended_by",
+    "live",
+    "live_now",
+    "record_use",
+    "standing",
+    "still_live",
+]
 
 DEMO_NOTICE = "not approved for field use"
 
@@ -130,6 +140,13 @@ def standing(store: Store, deployment_id: str) -> Standing:
     with store.database.read() as session:
         row = session.execute(find).one_or_none()
     return "gone" if row is None else _standing(row.state, row.starts_at, row.ends_at, now=store.now())
+
+
+def ended_by(store: Store, deployment_id: str) -> Literal["withdrawn", "ended"]:
+    """Return what ended the use of a deployment that may be purged since."""
+    with store.database.read() as session:
+        row = session.execute(select(Deployment.withdrawn_at).where(Deployment.id == deployment_id)).one_or_none()
+    return "withdrawn" if row is not None and row.withdrawn_at is not None else "ended"
 
 
 def still_live(store: Store, deployment_id: str) -> bool:

@@ -1,6 +1,8 @@
 """Protocols and error rates, measured with the code that live frames go through."""
 
 from lfr.evaluation.acquisition import Acquired, acquire, central_face
+from lfr.evaluation.acquisition_rates import GroupMisses, misses_by_group
+from lfr.evaluation.calibration import CalibrationResult, calibrate, calibration_of
 from lfr.evaluation.comparisons import (
     BIN_EDGES,
     FMR_TARGETS,
@@ -9,18 +11,24 @@ from lfr.evaluation.comparisons import (
     ErrorTradeOff,
     det_curve,
 )
-from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_images, lfw_manifest
+from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_images, lfw_manifest, shows_demo_faces
 from lfr.evaluation.detection import (
     ALL_SCORES,
     DetectionResult,
     Finder,
     LabelledImage,
     evaluate_detection,
+    find_faces,
     opencv_finder,
     precision_recall,
     read_wider,
 )
+from lfr.evaluation.detection_sizes import WIDTHS_PX, SizeBand, by_face_size
 from lfr.evaluation.embedding import Executor, Part, embed, embed_locally, kept_file, kept_templates, templates_of
+from lfr.evaluation.equity import Equity, EquityPolicy
+from lfr.evaluation.fairness import Fairness, Grouping, evaluate_fairness
+from lfr.evaluation.fairness_threshold import fairness_threshold
+from lfr.evaluation.group_rates import GroupRates
 from lfr.evaluation.identification import (
     FPIR_TARGETS,
     Identification,
@@ -42,11 +50,14 @@ from lfr.evaluation.manifest import (
     read_manifest,
     write_manifest,
 )
+from lfr.evaluation.opening import DATASETS, open_manifest, open_templates
 from lfr.evaluation.pairwise import PairwiseScores, compare_all, compare_vectors
+from lfr.evaluation.pass_scores import PassScores, scores_against_lists, threshold_shown
 from lfr.evaluation.protocol import Pairs, read_lfw_pairs
+from lfr.evaluation.quality_discard import DiscardCurve, GateEffect, QualityDiscard, evaluate_quality
+from lfr.evaluation.score_probability import FittedScoreMap, Reliability, fit_score_map
 from lfr.evaluation.search_scores import Hits, SearchScores
 from lfr.evaluation.searches import EnrolledList, Searches, run_searches
-from lfr.evaluation.subject_rates import rate_over_subjects
 from lfr.evaluation.templates import Templates, read_templates, write_templates
 from lfr.evaluation.verification import (
     Accuracy,
@@ -62,18 +73,30 @@ from lfr.evaluation.watchlist_size import SizeEstimate, fpir_by_size
 __all__ = [
     "ALL_SCORES",
     "BIN_EDGES",
+    "DATASETS",
     "FMR_TARGETS",
     "FPIR_TARGETS",
     "UNLABELLED",
+    "WIDTHS_PX",
     "Accuracy",
     "Acquired",
+    "CalibrationResult",
     "ComparisonScores",
     "DetectionResult",
+    "DiscardCurve",
     "EnrolledList",
+    "Equity",
+    "EquityPolicy",
     "ErrorCurve",
     "ErrorTradeOff",
     "Executor",
+    "Fairness",
     "Finder",
+    "FittedScoreMap",
+    "GateEffect",
+    "GroupMisses",
+    "GroupRates",
+    "Grouping",
     "Hits",
     "Identification",
     "IdentificationPoint",
@@ -82,15 +105,22 @@ __all__ = [
     "Pairs",
     "PairwiseScores",
     "Part",
+    "PassScores",
     "Progress",
+    "QualityDiscard",
+    "Reliability",
     "SearchCurve",
     "SearchScores",
     "Searches",
+    "SizeBand",
     "SizeEstimate",
     "StrArray",
     "Templates",
     "Verification",
     "acquire",
+    "by_face_size",
+    "calibrate",
+    "calibration_of",
     "central_face",
     "compare_all",
     "compare_vectors",
@@ -101,7 +131,12 @@ __all__ = [
     "embed",
     "embed_locally",
     "evaluate_detection",
+    "evaluate_fairness",
     "evaluate_identification",
+    "evaluate_quality",
+    "fairness_threshold",
+    "find_faces",
+    "fit_score_map",
     "fnmr_at_fmr",
     "folder_manifest",
     "fpir_by_size",
@@ -110,20 +145,25 @@ __all__ = [
     "kept_templates",
     "lfw_images",
     "lfw_manifest",
+    "misses_by_group",
+    "open_manifest",
+    "open_templates",
     "opencv_finder",
     "pair_scores",
     "precision_recall",
-    "rate_over_subjects",
     "read_lfw_pairs",
     "read_manifest",
     "read_templates",
     "read_wider",
     "run_searches",
+    "scores_against_lists",
     "search_curve",
     "search_rates",
+    "shows_demo_faces",
     "templates_of",
     "ten_fold_accuracy",
     "threshold_for_fpir",
+    "threshold_shown",
     "verify_pairs",
     "verify_templates",
     "write_manifest",

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lfr.evaluation.subject_rates import rate_over_subjects
-from lfr.statistics import Rate
+from lfr.statistics import Rate, rate_over_subjects
 from lfr.types import FloatArray, IntArray
 
 __all__ = [

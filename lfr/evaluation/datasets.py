@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lfr.errors import ManifestError
-from lfr.evaluation.manifest import UNLABELLED, Manifest
+from lfr.errors import InputError, ManifestError
+from lfr.evaluation.manifest import UNLABELLED, Manifest, StrArray, image_digests
 from lfr.sources import IMAGE_SUFFIXES, demo_manifest
 
-__all__ = ["LFW_GROUPS", "demo_faces", "folder_manifest", "lfw_images", "lfw_manifest"]
+__all__ = ["LFW_GROUPS", "demo_faces", "folder_manifest", "lfw_images", "lfw_manifest", "shows_demo_faces"]
 
 LFW_GROUPS = ("sex", "ethnicity", "ethnicity_source")
 """Columns of ``demographics.csv`` that become groups."""
@@ -86,6 +86,21 @@ def demo_faces() -> Manifest:
         rows = list(csv.DictReader(file))
     groups = {column: [row[column] for row in rows] for column in _DEMO_GROUPS}
     return _manifest(path.parent, [row["path"] for row in rows], [row["subject_id"] for row in rows], groups)
+
+
+def shows_demo_faces(images: StrArray) -> bool:
+    """Whether any of these images is a demo face, whatever manifest or file it came by.
+
+    Parameters
+    ----------
+    images
+        (n,) digests, from `lfr.evaluation.image_digests`.
+    """
+    try:
+        drawn = image_digests(demo_faces())
+    except InputError:  # installed without them
+        return False
+    return bool(np.isin(images, drawn).any())
 
 
 def _manifest(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,14 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lfr.evaluation.calibration import calibration_of
+from lfr.evaluation.pass_scores import PassScores
 from lfr.evaluation.rehearsal_scene import SceneSetup, demo_setup, play, subjects_of
 from lfr.evaluation.scene import SceneEvaluation, SceneScore
 from lfr.matching import DecisionRule, decide
 from lfr.models import load_model
 from lfr.pipeline import AlertProposal, Recogniser, StreamProcessor, StreamSettings, enrol
 from lfr.sources import Scene, SceneSettings
-from lfr.statistics import Rate, clopper_pearson, clopper_pearson_upper, wilson_by_subject
-from lfr.types import Calibration, CalibrationRate, Frame
+from lfr.types import Calibration, Frame
 
 __all__ = ["SCENES", "ScoredPass", "calibrate_demo", "calibration_from", "scored_passes"]
 
@@ -112,7 +112,7 @@ def calibration_from(
     quality_policy: str,
     created: datetime,
 ) -> Calibration:
-    """Return the calibration of passes: the smallest threshold that keeps the observed FPIR at or under the target.
+    """Return the calibration of passes, as `lfr.evaluation.calibration_of` makes it.
 
     Parameters
     ----------
@@ -121,17 +121,16 @@ def calibration_from(
     model_version, model_digest, dataset_digest, protocol, quality_policy, created
         As in the calibration.
     """
-    non_mated = sorted((p.stranger for p in passes if not p.mated), reverse=True)
-    allowed = int(TARGET_FPIR * len(non_mated))
-    # Rounded up, so that the next pass down stays under it.
-    threshold = math.floor(non_mated[allowed] * 10_000 + 1) / 10_000
-    false = sum(score >= threshold for score in non_mated)
-    mated = [p for p in passes if p.mated]
-    walked: dict[str, int] = {}
-    for p in mated:
-        walked[p.subject_id] = walked.get(p.subject_id, 0) + 1
-    upper = clopper_pearson_upper(false, len(non_mated))
-    return Calibration(
+    mated, others = [p for p in passes if p.mated], [p for p in passes if not p.mated]
+    scores = PassScores(
+        np.array([p.mate for p in mated], np.float32),
+        np.array([p.subject_id for p in mated], np.str_),
+        np.array([[p.stranger for p in others]], np.float32),
+        np.array([p.subject_id for p in others], np.str_),
+    )
+    return calibration_of(
+        scores,
+        target_fpir=TARGET_FPIR,
         model_version=model_version,
         model_digest=model_digest,
         dataset_digest=dataset_digest,
@@ -141,13 +140,6 @@ def calibration_from(
         fusion="max",
         unit="track",
         watchlist_size=WATCHLIST_SIZE,
-        target_fpir=TARGET_FPIR,
-        threshold=threshold,
-        fpir=_rate(clopper_pearson(false, len(non_mated))),
-        tpir=_rate(wilson_by_subject(sum(p.mate >= threshold for p in mated), list(walked.values()))),
-        subjects=len(walked),
-        non_mated_subjects=len({p.subject_id for p in passes if not p.mated}),
-        verdict="sufficient" if upper <= TARGET_FPIR else "insufficient_data",
         simulated=True,
         created=created,
     )
@@ -181,10 +173,6 @@ def _dataset_digest(scenes: Sequence[SceneSettings]) -> str:
         for subject, path in pictures:
             total.update(f"{subject} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()
-
-
-def _rate(rate: Rate) -> CalibrationRate:
-    return CalibrationRate.model_validate(rate.as_dict())
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from lfr.errors import ManifestError
 from lfr.geometry import iou_matrix
 from lfr.sources import read_image
-from lfr.types import BoolArray, Faces, FloatArray, Pixels
+from lfr.statistics import Rate, rates_over_subjects
+from lfr.types import BoolArray, Faces, FloatArray, IntArray, Pixels
 
 __all__ = [
     "ALL_SCORES",
@@ -24,6 +25,7 @@ __all__ = [
     "Finder",
     "LabelledImage",
     "evaluate_detection",
+    "find_faces",
     "opencv_finder",
     "precision_recall",
     "read_wider",
@@ -37,6 +39,7 @@ ALL_SCORES = 0.02
 
 MIN_WIDTH_PX = 10.0
 _MATCH_IOU = 0.5
+_ROUNDING_PX = 1e-3
 _STORED_SIDE = 416
 
 
@@ -86,13 +89,21 @@ class DetectionResult:
         (k,) detections that count, highest first: element i accepts detections 0 to i.
     correct
         (k,) whether each is a true face.
-    faces
-        True faces that count, at least 1.
+    image
+        (k,) picture of each, as a row of ``faces_in``.
+    faces_in
+        (pictures,) true faces in each that count; at least 1 in all.
     """
 
     score: FloatArray
     correct: BoolArray
-    faces: int
+    image: IntArray
+    faces_in: IntArray
+
+    @property
+    def faces(self) -> int:
+        """True faces that count."""
+        return int(self.faces_in.sum())
 
     @property
     def recall(self) -> NDArray[np.float64]:
@@ -115,6 +126,15 @@ class DetectionResult:
         best_from_here = np.maximum.accumulate(self.precision[::-1])[::-1]
         steps = np.diff(self.recall, prepend=0.0)
         return float(np.sum(steps * best_from_here))
+
+    def at(self, score_threshold: float) -> tuple[Rate, Rate]:
+        """Precision and recall of the detections at or over a score, with intervals over pictures."""
+        taken = self.score.astype(np.float64) >= score_threshold
+        pictures = len(self.faces_in)
+        found = np.bincount(self.image[taken], minlength=pictures)
+        right = np.bincount(self.image[taken & self.correct], minlength=pictures)
+        precision, recall = (rates_over_subjects(right, of)[0] for of in (found, self.faces_in))
+        return precision, recall
 
     def as_dict(self) -> dict[str, Any]:
         """Return the documented JSON form."""
@@ -162,7 +182,7 @@ def read_wider(folder: Path, *, min_width_px: float = MIN_WIDTH_PX) -> list[Labe
     images = []
     for name, rows in boxes.items():
         table = np.array(rows, np.float32)
-        too_narrow = table[:, 2] - table[:, 0] < min_width_px - 1e-3  # float32 of 10 px is not always 10
+        too_narrow = table[:, 2] - table[:, 0] < min_width_px - _ROUNDING_PX
         images.append(
             LabelledImage(
                 folder / "images" / name,
@@ -199,46 +219,70 @@ def evaluate_detection(
     ImageError
         A picture is missing or broken.
     """
-    return precision_recall([finder(image.pixels()) for image in progress(images)], images, min_width_px=min_width_px)
+    return precision_recall(find_faces(images, finder, progress=progress), images, min_width_px=min_width_px)
+
+
+def find_faces(
+    images: Sequence[LabelledImage],
+    finder: Finder,
+    *,
+    progress: Callable[[Iterable[LabelledImage]], Iterable[LabelledImage]] = iter,
+) -> list[Faces]:
+    """Run a detector over labelled pictures: what it found in each, for `precision_recall` over several sizes.
+
+    Parameters and errors are those of `evaluate_detection`.
+    """
+    return [finder(image.pixels()) for image in progress(images)]
 
 
 def precision_recall(
-    found: Sequence[Faces], images: Sequence[LabelledImage], *, min_width_px: float = MIN_WIDTH_PX
+    found: Sequence[Faces],
+    images: Sequence[LabelledImage],
+    *,
+    min_width_px: float = MIN_WIDTH_PX,
+    max_width_px: float = np.inf,
 ) -> DetectionResult:
     """Match detections with true boxes at an IoU of at least 0.5.
 
     In each picture, from the highest score down, a detection takes the counted
     true box that it overlaps most and that none has taken. One that takes none
-    is a false detection, unless it overlaps an ignored box as much or is
-    narrower than ``min_width_px``: then it does not count.
+    is a false detection, unless it overlaps an ignored box as much or its
+    width is not in the range asked for: then it does not count.
 
     Parameters
     ----------
     found, images
         Detections and truth, picture by picture.
-    min_width_px
-        As for `evaluate_detection`.
+    min_width_px, max_width_px
+        True boxes of at least the one and under the other count; others are ignored.
 
     Raises
     ------
     ManifestError
         No true face counts, so there is nothing to find.
     """
-    faces_to_find = sum(int(np.count_nonzero(~image.ignored)) for image in images)
-    if not faces_to_find:
+
+    def outside(xyxy: FloatArray, slack_px: float = 0.0) -> BoolArray:
+        width = xyxy[:, 2] - xyxy[:, 0] + slack_px
+        return np.asarray((width < min_width_px) | (width >= max_width_px))
+
+    # Float32 of a labelled 10 px is not always 10.
+    ignored = [image.ignored | outside(image.xyxy, _ROUNDING_PX) for image in images]
+    faces_in = np.array([np.count_nonzero(~left_out) for left_out in ignored], np.int64)
+    if not faces_in.any():
         raise ManifestError("detection: no labelled face is large enough to count")
-    scores, correct = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
-    for faces, image in zip(found, images, strict=True):
+    scores, correct, counted_in = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)], [np.zeros(0, np.int64)]
+    for number, (faces, image, left_out) in enumerate(zip(found, images, ignored, strict=True)):
         ordered = faces[np.argsort(-faces.score, kind="stable")]
-        is_true = _matched(ordered.xyxy, image.xyxy[~image.ignored])
-        on_ignored = iou_matrix(ordered.xyxy, image.xyxy[image.ignored]).max(axis=1, initial=0.0) >= _MATCH_IOU
-        narrow = ordered.xyxy[:, 2] - ordered.xyxy[:, 0] < min_width_px
-        counts = is_true | ~(on_ignored | narrow)
+        is_true = _matched(ordered.xyxy, image.xyxy[~left_out])
+        on_ignored = iou_matrix(ordered.xyxy, image.xyxy[left_out]).max(axis=1, initial=0.0) >= _MATCH_IOU
+        counts = is_true | ~(on_ignored | outside(ordered.xyxy))
         scores.append(ordered.score[counts])
         correct.append(is_true[counts])
+        counted_in.append(np.full(int(counts.sum()), number))
     score = np.concatenate(scores)
     order = np.argsort(-score, kind="stable")
-    return DetectionResult(score[order], np.concatenate(correct)[order], faces_to_find)
+    return DetectionResult(score[order], np.concatenate(correct)[order], np.concatenate(counted_in)[order], faces_in)
 
 
 def opencv_finder(graph: bytes, *, score_threshold: float = ALL_SCORES, nms_iou: float = 0.3) -> Finder:

@@ -8,17 +8,21 @@ if not, and stays in both denominators.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lfr.evaluation.plot_style import Theme
+from lfr.evaluation.plots import plot_det, plot_fpir_by_size, plot_score_histograms
 from lfr.evaluation.searches import Searches
-from lfr.evaluation.subject_rates import rate_over_subjects
 from lfr.evaluation.watchlist_size import SizeEstimate, fpir_by_size
-from lfr.statistics import Rate
+from lfr.statistics import Rate, rate_over_subjects
 from lfr.types import BoolArray, FloatArray
 
 __all__ = [
@@ -115,6 +119,58 @@ class Identification:
     curve: SearchCurve = field(repr=False)
     cmc: NDArray[np.float64] = field(repr=False)
     by_size: tuple[SizeEstimate, ...] = field(repr=False)
+
+    def to_json(self) -> str:
+        """Return the documented JSON form as text."""
+        return json.dumps(self.as_dict(), indent=2, allow_nan=False)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a target FPIR."""
+        return pd.DataFrame(
+            [
+                {
+                    "fpir": point.fpir,
+                    "threshold": point.threshold,
+                    **{f"tpir_{key}": value for key, value in point.tpir.as_dict().items()},
+                    **{f"fpir_{key}": value for key, value in point.fpir_observed.as_dict().items()},
+                }
+                for point in self.points
+            ]
+        )
+
+    def plot_det(self, *, theme: Theme = "light", title: str = "") -> Figure:
+        """Draw FNIR against FPIR."""
+        curve = {f"watchlist of {len(self.searches.watchlist):,}": (self.curve.fpir, self.curve.fnir)}
+        return plot_det(curve, errors=("FPIR", "FNIR"), theme=theme, title=title)
+
+    def plot_scores(self, *, theme: Theme = "light", title: str = "") -> Figure:
+        """Draw the scores of mated searches with their mate, and the highest of non-mated ones."""
+        searches = self.searches
+        thresholds = {f"FPIR {point.fpir:g}": point.threshold for point in self.points[-3:]}
+        mated, other = searches.mate_score[searches.mated], searches.other_score[~searches.mated]
+        return plot_score_histograms(mated, other, thresholds=thresholds, theme=theme, title=title)
+
+    def plot_fpir_by_size(self, point: int = -1, *, theme: Theme = "light", title: str = "") -> Figure:
+        """Draw FPIR against watchlist size at the threshold of one of ``points``."""
+        at = self.points[point]
+        rows = [row for row in self.by_size if row.threshold == at.threshold]
+        return plot_fpir_by_size(
+            [row.watchlist_size for row in rows],
+            [row.measured for row in rows],
+            low=[row.low for row in rows],
+            high=[row.high for row in rows],
+            independent=[row.independent for row in rows],
+            target=at.fpir,
+            theme=theme,
+            title=title,
+        )
+
+    def _repr_html_(self) -> str:
+        searches = self.searches
+        return (
+            f"<p>watchlist of {len(searches.watchlist):,}; {int(searches.mated.sum()):,} mated and "
+            f"{int((~searches.mated).sum()):,} non-mated searches</p>{self.to_pandas().to_html(index=False)}"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the documented JSON form."""

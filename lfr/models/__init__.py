@@ -1,6 +1,7 @@
 """Networks, weights and runtimes."""
 
 from lfr.models.export import FORMATS, Export, export_models, onnx_bytes
+from lfr.models.foreign import Preprocessing, load_onnx_model
 from lfr.models.runtimes import Network
 from lfr.models.versions import (
     ALIGNMENT_TEMPLATE,
@@ -27,9 +28,11 @@ __all__ = [
     "Model",
     "ModelVersion",
     "Network",
+    "Preprocessing",
     "WeightFile",
     "export_models",
     "load_model",
+    "load_onnx_model",
     "onnx_bytes",
     "weights_folder",
 ]

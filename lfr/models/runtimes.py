@@ -23,7 +23,15 @@ from lfr.types import FloatArray, Pixels
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["Network", "OnnxNetwork", "OpenVinoNetwork", "TorchNetwork", "import_openvino", "openvino_graph"]
+__all__ = [
+    "Network",
+    "OnnxNetwork",
+    "OpenVinoNetwork",
+    "TorchNetwork",
+    "import_openvino",
+    "onnx_errors",
+    "openvino_graph",
+]
 
 
 class Network(Protocol):
@@ -145,6 +153,8 @@ class OnnxNetwork:
         Whether the graph takes RGB; pixels arrive as BGR.
     threads
         As for `OpenVinoNetwork`.
+    mean, std
+        Taken off each channel, and what it is divided by, in the graph's order; None where the graph does it.
 
     Raises
     ------
@@ -152,7 +162,15 @@ class OnnxNetwork:
         The package onnxruntime is not installed.
     """
 
-    def __init__(self, graph: bytes, *, rgb: bool, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: bytes,
+        *,
+        rgb: bool,
+        threads: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
         try:
             import onnxruntime  # noqa: PLC0415 - an extra, loaded only when chosen
         except ImportError as error:
@@ -164,13 +182,27 @@ class OnnxNetwork:
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self._rgb = rgb
+        self._mean = None if mean is None else np.array(mean, np.float32)[:, None, None]
+        self._std = None if std is None else np.array(std, np.float32)[:, None, None]
 
     def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
         """Run the network once over the batch."""
         channels = pixels[..., ::-1] if self._rgb else pixels
         x = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), dtype=np.float32)
+        if self._mean is not None:
+            x -= self._mean
+        if self._std is not None:
+            x /= self._std
         outputs: Sequence[FloatArray] = self._session.run(None, {self._input: x})
         return tuple(outputs)
+
+
+def onnx_errors() -> tuple[type[Exception], ...]:
+    """Exceptions that ONNX Runtime raises for a graph or an input it does not take."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - an extra
+
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "RuntimeException")
+    return tuple(getattr(state, name) for name in names)
 
 
 def openvino_graph(module: ImageNetwork) -> ov.Model:

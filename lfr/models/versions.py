@@ -21,9 +21,21 @@ from lfr.models.network import ImageNetwork
 from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, TorchNetwork
 from lfr.models.weights import load_sface, load_yunet, weights_folder
 
-__all__ = ["ALIGNMENT_TEMPLATE", "CROP_SIDE", "DEFAULT_VERSION", "VERSIONS", "Model", "ModelVersion", "load_model"]
+__all__ = [
+    "ALIGNMENT_TEMPLATE",
+    "CROP_SIDE",
+    "DEFAULT_VERSION",
+    "DETECTOR_INPUT",
+    "VERSIONS",
+    "Model",
+    "ModelVersion",
+    "load_model",
+    "network_facts",
+    "network_of",
+]
 
 CROP_SIDE = 112
+DETECTOR_INPUT = {"input": "BGR 0..255, sides multiples of 32"}
 ALIGNMENT_TEMPLATE = (
     (38.2946, 51.6963),
     (73.5318, 51.5014),
@@ -124,12 +136,13 @@ def load_model(name: str = DEFAULT_VERSION, *, threads: int | None = None, weigh
     return Model(
         version,
         digest,
-        _network(version, detector, threads=threads),
-        _network(version, embedder, threads=threads),
+        network_of(version, detector, threads=threads),
+        network_of(version, embedder, threads=threads),
     )
 
 
-def _network(version: ModelVersion, module: ImageNetwork, *, threads: int | None) -> Network:
+def network_of(version: ModelVersion, module: ImageNetwork, *, threads: int | None) -> Network:
+    """Return a network on a version's runtime."""
     if version.runtime == "openvino":
         return OpenVinoNetwork(module, precision=version.precision, threads=threads)
     if version.runtime == "onnxruntime":
@@ -141,9 +154,9 @@ def _network(version: ModelVersion, module: ImageNetwork, *, threads: int | None
 
 def _digest(version: ModelVersion, *, detector: ImageNetwork, embedder: ImageNetwork) -> str:
     content: dict[str, Any] = {
-        "detector": {**_network_facts(detector), "input": "BGR 0..255, sides multiples of 32"},
+        "detector": {**network_facts(detector), **DETECTOR_INPUT},
         "embedder": {
-            **_network_facts(embedder),
+            **network_facts(embedder),
             "input": f"RGB 0..255, {CROP_SIDE}x{CROP_SIDE}",
             "alignment": {"transform": "similarity, least squares", "template": ALIGNMENT_TEMPLATE},
             "output": "L2-normalised",
@@ -155,7 +168,8 @@ def _digest(version: ModelVersion, *, detector: ImageNetwork, embedder: ImageNet
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _network_facts(module: ImageNetwork) -> dict[str, str]:
+def network_facts(module: ImageNetwork) -> dict[str, str]:
+    """Digests of a network's structure and weights."""
     tensors = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         tensors.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -9,12 +9,14 @@ from lfr.oversight.record_files import write_record
 from lfr.oversight.sweep import SweepReport, sweep
 from lfr.oversight.sweeper import Sweeper
 from lfr.oversight.trial import record_pass
+from lfr.oversight.withdrawal import Withdrawal, withdraw_and_purge
 
 __all__ = [
     "CameraRecord",
     "DeploymentRecord",
     "SweepReport",
     "Sweeper",
+    "Withdrawal",
     "deployment_record",
     "destroy_force",
     "export_force",
@@ -22,5 +24,6 @@ __all__ = [
     "purge",
     "record_pass",
     "sweep",
+    "withdraw_and_purge",
     "write_record",
 ]

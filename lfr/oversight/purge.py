@@ -52,25 +52,18 @@ def purge(store: Store, principal: Principal, deployment_id: str) -> dict[str, A
             raise ConflictError(f"deployment {deployment_id}: is {deployment.state}; end or withdraw it before a purge")
         before = deployment.purge_proof or {"before": _inventory(store, session, deployment)}
         deployment.purge_proof = before  # what was there, for whoever finishes this
-        # All at once and before the audit chain, as an officer's decision or hold takes them.
-        session.execute(
-            select(Alert.id).where(Alert.deployment_id == deployment_id).order_by(Alert.id).with_for_update()
-        )
+        _lock_alerts(session, deployment_id)
         lapse_all(store, session, principal, deployment_id)
         _keep_held(store, session, principal, deployment)
-        standing = select(Hold.alert_id).where(Hold.released_at.is_(None))
-        session.execute(
-            update(Alert)
-            .where(Alert.deployment_id == deployment_id, Alert.image.is_not(None), Alert.id.not_in(standing))
-            .values(image=None, image_deleted_at=store.now())
-            .execution_options(synchronize_session=False)
-        )
+        _delete_images(store, session, deployment_id)
     # Committed: what is held opens with its own key. Now the deployment's key can go, and the list with its own.
     store.keys.destroy(deployment_id)
     with store.database.write() as session:
         deployment = _held(session, principal, deployment_id)
         if deployment.state == "purged":
             return dict(deployment.purge_proof or {})
+        _lock_alerts(session, deployment_id)
+        _delete_images(store, session, deployment_id)  # of what was released since
         watchlist = session.get_one(Watchlist, deployment.watchlist_id, with_for_update=True)
         if watchlist.state != "destroyed":
             destroy_in(store, session, principal.as_system(), watchlist)
@@ -87,6 +80,7 @@ def purge(store: Store, principal: Principal, deployment_id: str) -> dict[str, A
             details={"before": proof["before"], "after": proof["after"], "held": len(proof["held"])},
         )
         checkpoint(store, session, chain=force_chain(principal.force_id), reason="purge")
+        finish_hold_key(store, session, deployment)
     return proof
 
 
@@ -107,6 +101,22 @@ def _held(session: Session, principal: Principal, deployment_id: str) -> Deploym
     if found is None:
         raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
     return found
+
+
+def _lock_alerts(session: Session, deployment_id: str) -> None:
+    """Take them all at once and before the audit chain, as an officer's decision or hold takes them."""
+    session.execute(select(Alert.id).where(Alert.deployment_id == deployment_id).order_by(Alert.id).with_for_update())
+
+
+def _delete_images(store: Store, session: Session, deployment_id: str) -> None:
+    """Delete the alert images that nobody holds now."""
+    standing = select(Hold.alert_id).where(Hold.released_at.is_(None))
+    session.execute(
+        update(Alert)
+        .where(Alert.deployment_id == deployment_id, Alert.image.is_not(None), Alert.id.not_in(standing))
+        .values(image=None, image_deleted_at=store.now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _keep_held(store: Store, session: Session, principal: Principal, deployment: Deployment) -> None:

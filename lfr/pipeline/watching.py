@@ -10,7 +10,7 @@ from typing import Self
 from lfr.access import Principal
 from lfr.alerts import RaisedAlert
 from lfr.database import Store
-from lfr.deployments import LiveDeployment, standing
+from lfr.deployments import LiveDeployment, ended_by, standing
 from lfr.errors import LfrError, NotAuthorisedError
 from lfr.pipeline.recogniser import Recogniser
 from lfr.pipeline.station import Station
@@ -130,7 +130,8 @@ def watch(
                 if tether.look() == "live":
                     raise
             if stopped != "interrupted" and tether.look() != "live":
-                stopped = tether.standing
+                purged = tether.standing == "purged"  # as a withdrawal is at once
+                stopped = ended_by(store, deployment.id) if purged else tether.standing
     finally:
         station.end(principal)
     return WatchSummary(station.frames, station.faces_seen, tuple(alerts), station.held_back, stopped)

@@ -23,6 +23,7 @@ __all__ = [
     "clopper_pearson_bounds",
     "clopper_pearson_upper",
     "rate_with",
+    "ratio_or_nan",
     "wilson",
     "wilson_bounds",
     "wilson_by_subject",
@@ -136,7 +137,7 @@ def clopper_pearson_upper(count: int, of: int, *, confidence: float = 0.95) -> f
     return float(_beta_upper(counts, trials, 1.0 - confidence))
 
 
-def wilson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float = 0.95) -> Bounds:
+def wilson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: ArrayLike = 0.95) -> Bounds:
     """Ends of the Wilson score interval, element by element.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical
@@ -148,7 +149,7 @@ def wilson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float = 0.95) 
     count, of
         Events and trials, of shapes that broadcast together.
     confidence
-        Two-sided coverage, between 0 and 1.
+        Two-sided coverage, between 0 and 1; one, or one for each element.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def wilson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float = 0.95) 
         If a count is not in 0..``of`` or ``confidence`` is not between 0 and 1.
     """
     counts, trials = _checked(count, of, confidence)
-    z2 = float(ndtri(0.5 + confidence / 2.0)) ** 2
+    z2 = ndtri(0.5 + np.asarray(confidence, np.float64) / 2.0) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         share = counts / trials
         centre = (share + z2 / (2.0 * trials)) / (1.0 + z2 / trials)
@@ -171,7 +172,7 @@ def wilson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float = 0.95) 
     return low, high
 
 
-def clopper_pearson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float = 0.95) -> Bounds:
+def clopper_pearson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: ArrayLike = 0.95) -> Bounds:
     """Ends of the two-sided Clopper-Pearson interval, element by element.
 
     Each end leaves ``(1 - confidence) / 2`` in its binomial tail, so coverage
@@ -184,7 +185,7 @@ def clopper_pearson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float
     count, of
         Events and trials, of shapes that broadcast together.
     confidence
-        Two-sided coverage, between 0 and 1.
+        Two-sided coverage, between 0 and 1; one, or one for each element.
 
     Returns
     -------
@@ -196,7 +197,7 @@ def clopper_pearson_bounds(count: ArrayLike, of: ArrayLike, *, confidence: float
         If a count is not in 0..``of`` or ``confidence`` is not between 0 and 1.
     """
     counts, trials = _checked(count, of, confidence)
-    tail = (1.0 - confidence) / 2.0
+    tail = (1.0 - np.asarray(confidence, np.float64)) / 2.0
     # The lower end is the upper end of the opposite event.
     return 1.0 - _beta_upper(trials - counts, trials, tail), _beta_upper(counts, trials, tail)
 
@@ -209,14 +210,14 @@ def rate_with(count: int, of: int, bounds: Bounds, *, method: Method) -> Rate:
     return Rate(int(count) / int(of), float(low), float(high), int(count), int(of), method)
 
 
-def _beta_upper(counts: NDArray[np.float64], trials: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
+def _beta_upper(counts: NDArray[np.float64], trials: NDArray[np.float64], tail: ArrayLike) -> NDArray[np.float64]:
     """Upper Clopper-Pearson end that leaves ``tail`` below it; 1 where every trial was an event."""
     missed = trials - counts
-    quantile = betaincinv(counts + 1.0, np.maximum(missed, 1.0), 1.0 - tail)
+    quantile = betaincinv(counts + 1.0, np.maximum(missed, 1.0), 1.0 - np.asarray(tail))
     return np.where(missed == 0, 1.0, quantile)
 
 
-def _checked(count: ArrayLike, of: ArrayLike, confidence: float) -> Bounds:
+def _checked(count: ArrayLike, of: ArrayLike, confidence: ArrayLike) -> Bounds:
     """Counts and trials as floats of one shape, which hold integers exactly up to 2**53."""
     check_confidence(confidence)
     counts, trials = np.broadcast_arrays(np.asarray(count, np.float64), np.asarray(of, np.float64))
@@ -225,7 +226,16 @@ def _checked(count: ArrayLike, of: ArrayLike, confidence: float) -> Bounds:
     return counts, trials
 
 
-def check_confidence(confidence: float) -> None:
-    """Raise ValueError unless a confidence lies between 0 and 1."""
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+def ratio_or_nan(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
+    """One over the other, element by element; NaN, and no warning, where the denominator is 0 or NaN."""
+    top, bottom = np.broadcast_arrays(np.asarray(numerator, np.float64), np.asarray(denominator, np.float64))
+    quotient = np.full(top.shape, np.nan)
+    np.divide(top, bottom, out=quotient, where=bottom > 0)
+    return quotient
+
+
+def check_confidence(confidence: ArrayLike) -> None:
+    """Raise ValueError unless a confidence, or each of several, lies between 0 and 1."""
+    values = np.asarray(confidence, np.float64)
+    if not np.all((values > 0.0) & (values < 1.0)):
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")

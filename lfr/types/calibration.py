@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from lfr.errors import CalibrationError
+from lfr.types.document import DigestedDocument
 
-__all__ = ["Calibration", "CalibrationRate", "problems_of"]
+__all__ = ["Calibration", "CalibrationRate"]
 
 _DIGEST = r"^[0-9a-f]{64}$"
 
@@ -27,7 +24,14 @@ class CalibrationRate(BaseModel):
     high: float | None = Field(ge=0, le=1, description="Upper end of the interval.")
     count: int = Field(ge=0, description="Events.")
     of: int = Field(ge=0, description="Trials.")
-    method: Literal["wilson", "clopper-pearson", "wilson-by-subject"] = Field(description="Of the interval.")
+    method: Literal[
+        "wilson",
+        "clopper-pearson",
+        "wilson-by-subject",
+        "wilson-over-subjects",
+        "clopper-pearson-over-subjects",
+        "wilson-over-pairs",
+    ] = Field(description="Of the interval.")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -42,15 +46,15 @@ class CalibrationRate(BaseModel):
         return self
 
 
-class Calibration(BaseModel):
+class Calibration(DigestedDocument):
     """The only place a threshold comes from.
 
     It holds for one model version, one decision rule, and watchlists up to
     one size. It was measured over passes: tracks, or single images that
-    stand for one.
+    stand for one. Its digest is its id.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    kind: ClassVar[str] = "calibration"
 
     model_version: str = Field(min_length=1, description="Name of the model version.")
     model_digest: str = Field(pattern=_DIGEST, description="Digest of the model version.")
@@ -79,85 +83,3 @@ class Calibration(BaseModel):
         if not text.strip():
             raise ValueError("must not be blank")
         return text
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The content as JSON, without the digest."""
-        return self.model_dump(mode="json")
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the content as canonical JSON: the calibration's id."""
-        canonical = json.dumps(
-            self.document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
-        return hashlib.sha256(canonical.encode()).hexdigest()
-
-    @classmethod
-    def from_document(cls, document: object, *, name: str) -> Calibration:
-        """Return the calibration that a JSON document holds.
-
-        Parameters
-        ----------
-        document
-            Its fields, and ``digest`` besides.
-        name
-            What an error calls it.
-
-        Raises
-        ------
-        CalibrationError
-            A field is missing, unknown or wrong, or the digest is not that of the content.
-        """
-        if not isinstance(document, dict):
-            raise CalibrationError(f"{name}: no calibration (a JSON object is wanted)")
-        content = {key: value for key, value in document.items() if key != "digest"}
-        try:
-            calibration = cls.model_validate_json(json.dumps(content))
-        except ValidationError as error:
-            raise CalibrationError(f"{name}: no calibration: {problems_of(error)}") from error
-        stated = document.get("digest")
-        if stated != calibration.digest:
-            raise CalibrationError(
-                f"{name}: changed since it was made: it states digest {stated}, its content has {calibration.digest}"
-            )
-        return calibration
-
-    @classmethod
-    def read(cls, path: Path) -> Calibration:
-        """Read a calibration file and verify its digest.
-
-        Raises
-        ------
-        CalibrationError
-            The file cannot be read, holds no calibration, or was changed since it was made.
-        """
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise CalibrationError(f"{path}: cannot read the calibration: {error.strerror}") from error
-        except ValueError as error:
-            raise CalibrationError(f"{path}: no calibration: not JSON ({error})") from error
-        return cls.from_document(document, name=str(path))
-
-    def write(self, path: Path) -> None:
-        """Write the calibration with its digest.
-
-        Raises
-        ------
-        CalibrationError
-            The file cannot be written.
-        """
-        text = json.dumps({"digest": self.digest, **self.document}, indent=2, ensure_ascii=False) + "\n"
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise CalibrationError(f"{path}: cannot write the calibration: {error.strerror}") from error
-
-
-def problems_of(error: ValidationError) -> str:
-    """Return what a validation found, in one line: each field and what is wrong with it."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'it'}: {problem['msg'].removeprefix('Value error, ')}"
-        for problem in error.errors()
-    )

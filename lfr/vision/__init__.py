@@ -1,7 +1,7 @@
 """From pixels to templates: detect, align, assess, embed."""
 
 from lfr.vision.align import align
-from lfr.vision.detect import Detector
+from lfr.vision.detect import SCORE_THRESHOLD, Detector
 from lfr.vision.embed import Embedder
 from lfr.vision.quality import (
     ENROLMENT_POLICY,
@@ -16,6 +16,7 @@ from lfr.vision.quality import (
 __all__ = [
     "ENROLMENT_POLICY",
     "MEASURES",
+    "SCORE_THRESHOLD",
     "SEARCH_POLICY",
     "Detector",
     "Embedder",

@@ -9,10 +9,13 @@ from lfr.geometry import iou_matrix
 from lfr.models import STRIDES, Network
 from lfr.types import Faces, FloatArray, IntArray, Pixels
 
-__all__ = ["NATIVE_FACE_PX", "Detector"]
+__all__ = ["NATIVE_FACE_PX", "SCORE_THRESHOLD", "Detector"]
 
 NATIVE_FACE_PX = 20
 """Face height in pixels of the network's input from which detection is reliable; see the model's card."""
+
+SCORE_THRESHOLD = 0.7
+"""Detection score that faces of live frames are held to."""
 
 _STEP = STRIDES[-1]
 _BLOCK = 128  # boxes compared with each other at once, so that memory is bounded whatever the score threshold
@@ -40,7 +43,7 @@ class Detector:
         self,
         network: Network,
         *,
-        score_threshold: float = 0.7,
+        score_threshold: float = SCORE_THRESHOLD,
         nms_iou: float = 0.3,
         max_side: int | None = None,
         min_face_px: int | None = None,

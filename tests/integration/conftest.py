@@ -15,7 +15,7 @@ from lfr.access import ForcePolicy, Principal, Role
 from lfr.database import Database, Store, create_store
 from lfr.database.migrate import migrate
 from lfr.database.tables import Force, Person
-from tests.support.postgres import Postgres, postgres_binaries, postgres_cluster
+from lfr.evaluation.benchmarks.postgres import Postgres, postgres_binaries, postgres_cluster
 
 
 @dataclass

@@ -230,6 +230,7 @@ class CommandLine:
             main()
         except SystemExit as ended:
             code = int(ended.code or 0)
+        self.clock.time = datetime.now(UTC)
         out, err = self.capfd.readouterr()
         return code, out, err
 

@@ -89,9 +89,15 @@ def test_a_withdrawal_on_the_command_line_carries_its_reason(
     assert f"lfr deployment authorise {deployment_id} --reasons TEXT" in out
     assert lfr("officer", "deployment", "authorise", deployment_id, "--reasons", "because")[0] == 0
     code, out, err = lfr("officer", "deployment", "withdraw", deployment_id, "--reason", "refused by the court")
-    assert (code, out.strip()) == (0, f"{deployment_id}: withdrawn")
+    assert (code, out.splitlines()[0]) == (0, f"{deployment_id}: purged"), err
+    for said in ("reference images", "nominal references kept: 2", "signed "):
+        assert said in out
     code, out, err = lfr("officer", "deployment", "show", deployment_id, "--json")
     assert json.loads(out)["withdrawn"]["reason"] == "refused by the court"
+    assert store.keys.names() == ()
+    code, out, err = lfr("officer", "deployment", "withdraw", deployment_id, "--reason", "again")
+    assert (code, out) == (2, "")
+    assert "is purged" in err
 
 
 def test_a_refusal_is_one_line_and_exit_code_2(

@@ -23,13 +23,13 @@ from lfr.audit import export_chain, force_chain, verify_export
 from lfr.database import Store, create_store
 from lfr.database.tables import Alert, AuditEntry, Deployment, Entry, Reference, Watchlist
 from lfr.deployments import end, live
+from lfr.evaluation.benchmarks.postgres import Postgres
 from lfr.models import Model
 from lfr.oversight import purge, sweep
 from lfr.watchlist import create_watchlist
 from tests.integration.conftest import add_force, add_person
 from tests.integration.deployments_scene import Cast, cast_of, started
 from tests.support.drill import PROBE, clock, victim
-from tests.support.postgres import Postgres
 
 WORK = ("import", "alerts", "sweep", "purge")
 DAY_S = 86_400.0

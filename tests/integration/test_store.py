@@ -163,6 +163,13 @@ def test_a_change_of_the_master_key_can_break_off_anywhere_and_be_finished(tmp_p
         keys.load("watchlist-1")
 
 
+def test_a_key_that_cannot_be_destroyed_is_said_in_one_line(tmp_path: Path) -> None:
+    keys = FileKeyStore(tmp_path / "keys", MasterKey.create(tmp_path / "master.key"))
+    (tmp_path / "keys" / "watchlist-1.key").mkdir()
+    with pytest.raises(KeyFileError, match=r"watchlist-1.key: cannot be destroyed: Is a directory"):
+        keys.destroy("watchlist-1")
+
+
 def test_what_a_destroyed_key_encrypted_stays_closed(tmp_path: Path) -> None:
     keys = FileKeyStore(tmp_path / "keys", MasterKey.create(tmp_path / "master.key"))
     sealed = keys.create("watchlist-1").encrypt(b"a template", row="reference-1")

@@ -27,10 +27,10 @@ from lfr.deployments import (
     live,
     shipped_calibration,
     start,
-    withdraw,
 )
 from lfr.errors import NotAuthorisedError, StoreUnavailableError
 from lfr.models import load_model
+from lfr.oversight import withdraw_and_purge
 from lfr.pipeline import Recogniser
 from lfr.pipeline.probes import Probes
 from lfr.pipeline.watching import WatchSummary, watch
@@ -247,7 +247,7 @@ def test_r13_a_withdrawn_authorisation_stops_the_camera_within_a_second(
 
     def withdraw_soon() -> None:
         time.sleep(0.8)
-        withdraw(store, cast.officer, deployment_id, reason="refused by the court")
+        withdraw_and_purge(store, cast.officer, deployment_id, reason="refused by the court")
         withdrawn_at.append(time.monotonic())
 
     # The live one stands still by then, waiting for a frame; the recorded one goes on and on.
@@ -259,6 +259,7 @@ def test_r13_a_withdrawn_authorisation_stops_the_camera_within_a_second(
     officer.join()
     assert summary.stopped == "withdrawn"
     assert stopped_at - withdrawn_at[0] < 1.0
+    assert camera_of(store).frames == summary.frames > 0
 
 
 def test_r1_a_window_that_closes_stops_the_camera_within_a_second(store: Store, run: Watch, clock: Clock) -> None:

@@ -138,6 +138,29 @@ def test_r2_a_row_with_a_wrong_field_is_refused_by_its_name(
     assert entry_ids(store, watchlist_id) == {}
 
 
+def test_r2_an_entry_carries_every_field_and_without_one_it_is_refused(
+    store: Store, manager: Principal, officer: Principal, model: Model, demo_faces: list[Path]
+) -> None:
+    watchlist_id = create_watchlist(store, manager, name="x", model=model)
+    whole = row(demo_faces[0], "s001")
+    for name in FIELDS:
+        values = {column: value for column, value in whole.values.items() if column != name}
+        report = import_entries(store, manager, watchlist_id, [EntryRow("row", values, whole.images)], model)
+        assert report.rows[0].problems == (f"{name}: is missing",)
+    assert import_entries(store, manager, watchlist_id, [whole], model).accepted == 1
+    approve(store, officer, watchlist_id)
+    (entry,) = show(store, manager, watchlist_id, purpose="review")["entries"]
+    assert {name: entry[name] for name in FIELDS} == {
+        **VALUES,
+        "subject_id": "s001",
+        "lawfully_held": True,
+        "under_18": False,
+        "expires_at": "2026-03-31T23:59:59.999999+00:00",
+    }
+    assert (entry["added_by"], entry["approved_by"]) == (manager.id, officer.id)
+    assert entry["references"][0]["quality"].keys() >= {"Sharpness", "HeadPose"}
+
+
 def test_images_that_cannot_be_used_are_refused_with_what_is_wrong(
     store: Store, manager: Principal, model: Model, demo_faces: list[Path], tmp_path: Path
 ) -> None:
@@ -283,7 +306,7 @@ def test_suspension_and_expiry_end_an_entrys_alerts_and_leave_the_digest(
     assert alertable(store, sealed_list) == frozenset()
 
 
-def test_a_copy_is_reviewed_anew_and_leaves_out_who_was_suspended(
+def test_r2_a_copy_is_reviewed_anew_and_leaves_out_who_was_suspended(
     store: Store, sealed_list: str, manager: Principal, officer: Principal
 ) -> None:
     suspend(store, manager, sealed_list, entry_ids(store, sealed_list)["s003"], reason="found")

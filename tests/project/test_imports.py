@@ -47,7 +47,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 def test_the_layers_hold() -> None:
     result = run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c([])")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "1 kept, 0 broken" in result.stdout
+    assert " 0 broken" in result.stdout
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
@@ -61,7 +61,7 @@ def test_a_module_lists_what_it_offers_and_has_it(path: Path) -> None:
             bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {target.id for target in targets if isinstance(target, ast.Name)}
+            names = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
             bound |= names
             if "__all__" in names:
                 assert node.value is not None

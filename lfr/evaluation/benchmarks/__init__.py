@@ -2,6 +2,7 @@
 
 from lfr.evaluation.benchmarks.detect import FRAME_WH, bench_detect, box_parity, read_frames
 from lfr.evaluation.benchmarks.embed import BATCHES, bench_embed, cosine_parity, read_crops
+from lfr.evaluation.benchmarks.evaluate import EvaluationSet, bench_evaluate, made_up_faces
 from lfr.evaluation.benchmarks.machine import core_count, fastest_version, has_bf16, machine_facts
 from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
 from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, sface_onnx, yunet_onnx
@@ -12,9 +13,11 @@ __all__ = [
     "FRAME_WH",
     "PROBES",
     "REFERENCES",
+    "EvaluationSet",
     "Timing",
     "bench_detect",
     "bench_embed",
+    "bench_evaluate",
     "bench_match",
     "benchmark_row",
     "box_parity",
@@ -25,6 +28,7 @@ __all__ = [
     "interleave",
     "latencies_s",
     "machine_facts",
+    "made_up_faces",
     "opencv_detector",
     "opencv_recogniser",
     "read_crops",

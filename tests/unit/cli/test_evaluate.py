@@ -11,7 +11,8 @@ import pytest
 
 from lfr.cli import main
 from lfr.evaluation import write_templates
-from tests.unit.evaluation.builders import lfw_of_demo_faces, made_manifest, made_templates
+from lfr.vision import MEASURES
+from tests.unit.evaluation.builders import calibratable, lfw_of_demo_faces, made_manifest, made_templates
 
 LFW = ("evaluate", "verification", "--dataset", "lfw", "--root")
 RATE = {"value", "low", "high", "count", "of", "method"}
@@ -155,3 +156,54 @@ def test_templates_of_another_model_are_refused_naming_both(
     capsys.readouterr()
     assert run(*command, "--model", "openvino-f32", monkeypatch=monkeypatch) == 2
     assert "made by model digest of a model, not by" in capsys.readouterr().err
+
+
+def test_detection_of_a_manifest_says_whose_faces_are_missed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vectors = np.eye(4)
+    vectors[3] = np.nan
+    manifest = made_manifest(["ann", "ann", "bob", "cid"], references=1, groups={"sex": [*"FFMM"]})
+    write_templates(made_templates(manifest, vectors), home.parent / "T.parquet")
+    command = ("evaluate", "detection", "--templates", home.parent / "T.parquet", "--by", "sex")
+    assert run(*command, "--json", monkeypatch=monkeypatch) == 0
+    rows = json.loads(capsys.readouterr().out)["groups"]
+    assert [row["group"] for row in rows] == [{}, {"sex": "F"}, {"sex": "M"}]
+    assert [row["failures_to_acquire"]["count"] for row in rows] == [1, 0, 1]
+    assert set(rows[0]["refused"]) == RATE
+    assert run(*command, monkeypatch=monkeypatch) == 0
+    assert "everybody" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [((), "give --wider, or one of"), (("--wider", "W", "--by", "sex"), "--by names columns of a manifest")],
+)
+def test_detection_of_nothing_is_refused(
+    arguments: tuple[str, ...],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("evaluate", "detection", *arguments, monkeypatch=monkeypatch) == 2
+    assert complaint in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_quality_says_first_whether_the_gate_earns_its_place(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, plot = home.parent / "T.parquet", home.parent / "q.png"
+    write_templates(calibratable(), file)
+    command = ("evaluate", "quality", "--templates", file)
+    assert run(*command, "--plot", plot, "--json", monkeypatch=monkeypatch) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["gate"]["verdict"] == "not shown"
+    assert document["threshold_source"] == "the smallest with an FPIR of at most 0.01 on this data"
+    assert {row["measure"] for row in document["measures"]} == {*MEASURES, "shot score"}
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert run(*command, "--threshold", "0.99", monkeypatch=monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("the gate search-1: not shown")
+    assert "nobody was missed, or everybody" in said
+    assert run(*command, "--threshold", "0.85", monkeypatch=monkeypatch) == 0
+    assert "gain over" in capsys.readouterr().out

@@ -1,8 +1,9 @@
-"""Small data sets of demo faces, in the form of the public ones."""
+"""Small data sets: of demo faces in the form of public ones, and of made-up scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lfr.evaluation import Manifest, Templates
+from lfr.evaluation import Manifest, Searches, Templates, run_searches
 from lfr.types import Embeddings, FloatArray
 from lfr.vision import MEASURES, Quality
 
@@ -71,3 +72,52 @@ def made_templates(
         "made",
         "digest of the data",
     )
+
+
+def counted_searches(
+    groups: Mapping[str, tuple[int, int, int, int]],
+    *,
+    column: str = "group",
+    lamb: str = "",
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+) -> Searches:
+    """Searches with given outcomes at threshold 0.5: of each group mated people, those found, others, those alerted.
+
+    Every person is searched once. False alerts go to references in turn, or all to ``lamb``'s; ``labels`` are
+    further columns by group.
+    """
+    listed = [(name, i) for name, (mated, *_) in groups.items() for i in range(mated)] or [("nobody", 0)]
+    axis = {person: i for i, person in enumerate(listed)}
+    rows: list[tuple[str, str, int]] = [(f"{name} {i}", name, axis[name, i]) for name, i in listed]
+    in_turn = 0
+    for name, (mated, found, others, alerted) in groups.items():
+        rows += [(f"{name} {i}", name, axis[name, i] if i < found else len(axis)) for i in range(mated)]
+        for i in range(others):
+            at = len(axis)
+            if i < alerted:
+                at = [f"{of} {number}" for of, number in listed].index(lamb) if lamb else in_turn % len(listed)
+                in_turn += 1
+            rows.append((f"other {name} {i}", name, at))
+    vectors = np.full((len(rows), len(axis) + 1), 1e-3)
+    vectors[np.arange(len(rows)), [at for *_, at in rows]] = 1.0
+    columns = {column: [name for _, name, _ in rows]}
+    for extra, of in (labels or {}).items():
+        columns[extra] = [of[name] for _, name, _ in rows]
+    manifest = made_manifest([who for who, *_ in rows], references=len(listed), groups=columns)
+    return run_searches(made_templates(manifest, vectors))
+
+
+def calibratable(
+    *, listed: int = 20, others: int = 400, tracks: int | None = None, model_digest: str = "ab" * 32
+) -> Templates:
+    """Listed subjects with a reference and a mated pass, others with a non-mated one; tracks of so many images."""
+    rng = np.random.default_rng(3)
+    each = tracks or 1
+    people = [f"s{i}" for i in range(listed)] + [f"o{i}" for i in range(others)]
+    subjects = people[:listed] + [name for name in people for _ in range(each)]
+    centre = {name: rng.normal(size=24) for name in people}
+    vectors = np.array([centre[name] + rng.normal(size=24) * 0.3 for name in subjects])
+    ids = ["" if row < listed or tracks is None else f"t-{name}" for row, name in enumerate(subjects)]
+    templates = made_templates(made_manifest(subjects, references=listed, tracks=ids), vectors)
+    vectors_of_model = Embeddings(templates.embeddings.vectors, model_digest)
+    return replace(templates, embeddings=vectors_of_model, data_digest="cd" * 32)

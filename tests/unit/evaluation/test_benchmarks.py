@@ -22,6 +22,7 @@ from lfr.evaluation.benchmarks import (
     Timing,
     bench_detect,
     bench_embed,
+    bench_evaluate,
     bench_match,
     benchmark_row,
     box_parity,
@@ -31,6 +32,7 @@ from lfr.evaluation.benchmarks import (
     interleave,
     latencies_s,
     machine_facts,
+    made_up_faces,
     opencv_detector,
     opencv_recogniser,
     read_crops,
@@ -318,3 +320,11 @@ def test_a_template_of_the_peer_outlives_its_next_call(demo_crops: Pixels, recog
     kept = first.copy()
     recogniser(demo_crops[5])
     assert np.array_equal(first, kept)
+
+
+def test_evaluation_gives_what_the_obvious_loops_give() -> None:
+    comparisons, bootstrap, by_row = bench_evaluate(made_up_faces(600), threads=1, repeats=1)
+    assert comparisons["parity"]["max_fmr_difference"] < 1e-4
+    assert comparisons["parity"]["cells"] == 3
+    assert bootstrap["parity"]["max_end_difference_in_widths"] < 0.35
+    assert by_row["parity"]["max_rate_difference"] < 1e-12

@@ -12,6 +12,7 @@ from lfr.errors import ManifestError
 from lfr.evaluation import (
     ALL_SCORES,
     LabelledImage,
+    by_face_size,
     evaluate_detection,
     opencv_finder,
     precision_recall,
@@ -88,6 +89,40 @@ def test_a_detection_too_narrow_counts_only_where_it_finds_a_face() -> None:
     narrow: Box = (200, 0, 209, 12)
     result = precision_recall([found((narrow, 0.9), ((0, 0, 9, 20), 0.8))], [truth((0, 0, 10, 20))])
     assert result.correct.tolist() == [True]
+
+
+def test_each_band_of_widths_counts_its_own_faces_and_false_detections() -> None:
+    wide: Box = (0, 100, 60, 160)
+    wrong_wide: Box = (200, 100, 255, 160)
+    image = truth(A, B, wide)
+    bands = by_face_size([found((A, 0.9), (wide, 0.8), (wrong_wide, 0.75), (B, 0.6))], [image], score_threshold=0.7)
+    assert [(band.from_px, band.result.faces if band.result else 0) for band in bands] == [
+        (10, 0),
+        (20, 2),
+        (40, 1),
+        (80, 0),
+    ]
+    narrow, middle = bands[1].as_dict(), bands[2].as_dict()
+    assert (narrow["precision"]["value"], narrow["recall"]["value"]) == (1.0, 0.5)  # B scores under the threshold
+    assert (narrow["average_precision"], middle["average_precision"]) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert (middle["precision"]["value"], middle["recall"]["value"]) == (0.5, 1.0)
+    assert bands[3].as_dict() == {
+        "from_px": 80,
+        "under_px": None,
+        "faces": 0,
+        "average_precision": None,
+        "precision": None,
+        "recall": None,
+    }
+
+
+def test_precision_and_recall_at_a_score_have_intervals_over_pictures() -> None:
+    images = [truth(A, B), truth(A, B), truth(A, B)]
+    result = precision_recall([found((A, 0.9), (B, 0.9)), found((A, 0.9), (FAR, 0.9)), Faces.empty()], images)
+    precision, recall = result.at(0.5)
+    assert (precision.count, precision.of, recall.count, recall.of) == (3, 4, 3, 6)
+    assert precision.method == recall.method == "wilson-over-subjects"
+    assert result.at(0.95)[0].value is None
 
 
 def test_a_detector_that_finds_nothing_has_an_average_precision_of_0() -> None:

@@ -9,18 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lfr.evaluation.plots import (
-    Interval,
-    Theme,
-    data_uri,
-    plot_det,
-    plot_discard,
-    plot_forest,
-    plot_fpir_by_size,
-    plot_heat_map,
-    plot_score_histograms,
-    svg,
-)
+from lfr.evaluation.group_plots import Interval, plot_forest, plot_heat_map
+from lfr.evaluation.plot_style import Theme, data_uri, svg
+from lfr.evaluation.plots import plot_det, plot_discard, plot_fpir_by_size, plot_score_histograms
 
 NAN = float("nan")
 RATES = np.array([0.5, 0.1, 0.01, 0.0])

@@ -45,6 +45,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
     op.create_table(
+        "promotion",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("alias", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("model_digest", sa.String(), nullable=False),
+        sa.Column("bundle_digest", sa.String(), nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("policy_digest", sa.String(), nullable=False),
+        sa.Column("field_use", sa.Boolean(), nullable=False),
+        sa.Column("evidence", sa.JSON(), nullable=False),
+        sa.Column("promoted_by", sa.String(), nullable=False),
+        sa.Column("approved_by", sa.String(), nullable=False),
+        sa.Column("promoted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("returns_to", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_promotion")),
+    )
+    with op.batch_alter_table("promotion", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_promotion_alias"), ["alias"], unique=False)
+
+    op.create_table(
         "audit_checkpoint",
         sa.Column("chain", sa.String(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -355,6 +377,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("promotion", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_promotion_alias"))
+
+    op.drop_table("promotion")
     with op.batch_alter_table("outcome", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_outcome_alert_id"))
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of one's own: made, started and removed by the tests, on a socket and no port."""
+"""A PostgreSQL cluster of one's own, for benchmarks and tests: made, started and removed, on a socket and no port."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ class Postgres:
 
     folder: Path
     user: str
+    binaries: Path
 
     def url(self, database: str) -> str:
         """URL of a database in it."""
@@ -40,6 +41,34 @@ class Postgres:
         """Remove a database with whoever is connected to it."""
         with psycopg.connect(f"user={self.user} host={self.folder} dbname=postgres", autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'.encode())
+
+    def stop(self) -> None:
+        """Stop it at once, as a machine that goes down does; its data stay."""
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+
+    def start(self) -> None:
+        """Start it, on its socket only."""
+        options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c max_connections=60"
+        self._run("pg_ctl", "-D", str(self._data), "-l", str(self.folder / "log"), "-o", options, "-w", "start")
+
+    def make(self) -> None:
+        """Make its data folder."""
+        self._run("initdb", "-D", str(self._data), "-U", self.user, "-A", "trust", "--no-sync")
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _run(self, *arguments: str) -> None:
+        subprocess.run(  # noqa: S603 # its own programs, with arguments made here
+            [str(self.binaries / arguments[0]), *arguments[1:]],
+            user=self.user if os.geteuid() == 0 else None,
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+        )
 
 
 def postgres_binaries() -> Path | None:
@@ -61,25 +90,14 @@ def postgres_cluster(binaries: Path) -> Iterator[Postgres]:
     if root:
         shutil.chown(folder, user)
 
-    def run(*arguments: str) -> None:
-        subprocess.run(
-            [str(binaries / arguments[0]), *arguments[1:]],
-            user=user if root else None,
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=60,
-        )
-
-    data = str(folder / "data")
+    cluster = Postgres(folder, user, binaries)
     try:
-        run("initdb", "-D", data, "-U", user, "-A", "trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=60"
-        run("pg_ctl", "-D", data, "-l", str(folder / "log"), "-o", options, "-w", "start")
+        cluster.make()
+        cluster.start()
         try:
-            yield Postgres(folder, user)
+            yield cluster
         finally:
-            run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            with suppress(subprocess.CalledProcessError):  # a test may have stopped it
+                cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,178 @@
+"""Embed a data set with Ray Data, on a node of this machine that ends with the work.
+
+What travels through Ray is names: files to read, and the number of a part that
+is done. Workers write templates to a folder that only their owner may read, so
+none enters Ray's object store, which is not cleared when an object is freed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from lfr.errors import RefusedError, RuntimeUnavailableError
+from lfr.evaluation import Acquired, Executor, Part, acquire
+from lfr.evaluation.templates import acquired_table, table_acquired, write_private
+from lfr.models import Model, load_model
+
+__all__ = ["ray_executor"]
+
+_SYSTEM_CONFIG = {"automatic_object_spilling_enabled": False}
+_STORE_BYTES = 100_000_000
+
+
+def ray_executor(*, workers: int | None = None, threads: int | None = None, weights: Path | None = None) -> Executor:
+    """Return an executor for `lfr.evaluation.embed` that spreads the parts over processes.
+
+    Each worker loads the model version by name and the caller checks its
+    digest, so the templates are those of `lfr.evaluation.embed_locally`.
+
+    Parameters
+    ----------
+    workers
+        Processes; None: as many as there are cores.
+    threads
+        Threads for the networks in each; None: one.
+    weights
+        Folder of the weight pack; None: the installed one.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        Ray is not installed.
+    RefusedError
+        This process is connected to a Ray cluster already, which may be open to others.
+    """
+
+    def run(parts: Sequence[Part], model: Model) -> Iterator[tuple[int, Acquired]]:
+        if not parts:
+            return
+        processes = min(workers or os.cpu_count() or 1, len(parts))
+        with _node(processes) as folder:
+            templates = folder / "templates"
+            templates.mkdir(mode=0o700)
+            work = {
+                part.number: _Work(
+                    model.version.name,
+                    threads or 1,
+                    None if weights is None else str(weights.absolute()),
+                    str(templates),
+                    [str(file.absolute()) for file in part.files],
+                )
+                for part in parts
+            }
+            for number in _done(work, processes):
+                file = templates / f"{number}.parquet"
+                acquired, _ = table_acquired(pq.read_table(file))
+                file.unlink()
+                yield number, acquired
+
+    return run
+
+
+class _Embedder:
+    """Embeds one part after another in a worker, which loads the model once."""
+
+    def __init__(self) -> None:
+        self._model: Model | None = None
+
+    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        number, made = int(batch["number"][0]), _Work(**json.loads(str(batch["work"][0])))
+        if self._model is None:
+            weights = None if made.weights is None else Path(made.weights)
+            self._model = load_model(made.version, threads=made.threads, weights=weights)
+        acquired = acquire([Path(file) for file in made.files], self._model)
+        # Who asked for them knows the images' digests.
+        table = acquired_table(acquired, np.full(len(acquired), "", np.str_))
+        write_private(table, Path(made.folder) / f"{number}.parquet")
+        return {"number": batch["number"]}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a worker is told of a part, as JSON."""
+
+    version: str
+    threads: int
+    weights: str | None
+    folder: str
+    files: list[str]
+
+
+def _done(work: Mapping[int, _Work], processes: int) -> Iterator[int]:
+    import ray.data  # noqa: PLC0415 # after the environment says how
+
+    ray.data.DataContext.get_current().enable_progress_bars = False  # the caller shows what is done
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    items = [{"number": number, "work": json.dumps(asdict(part))} for number, part in work.items()]
+    done = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        _Embedder,
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=processes),
+        num_cpus=1,
+    )
+    for row in done.iter_rows():
+        yield int(row["number"])
+
+
+@contextmanager
+def _node(processes: int) -> Iterator[Path]:
+    """A Ray node for this work alone: behind a token, which is the only lock of its ports, and telling nobody."""
+    folder = Path(tempfile.mkdtemp(prefix="lfr-ray-"))  # 0700, and short enough for the sockets below it
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), encoding="ascii")
+    # Ray and its workers read these when they start, Ray in this process when it is imported.
+    settings = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",  # it calls Ray Data's own way of starting workers an error
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        try:
+            import ray  # noqa: PLC0415
+            from ray import _raylet  # noqa: PLC0415 # Ray has no public way to ask for its mode
+        except ImportError as error:
+            raise RuntimeUnavailableError("Ray is not installed: pip install 'lfr[ray]'") from error
+        lock: Any = _raylet
+        if lock.get_authentication_mode() != lock.AuthenticationMode.TOKEN:
+            raise RefusedError("Ray was imported before lfr could ask for its token: a node would be open to others")
+        lock.AuthenticationTokenLoader.instance().reset_cache()  # this process may have had another node
+        if ray.is_initialized():
+            raise RefusedError("this process is connected to a Ray cluster already; end that with ray.shutdown()")
+        ray.init(
+            address="local",
+            num_cpus=processes,
+            object_store_memory=_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(folder / "ray"),
+            _system_config=_SYSTEM_CONFIG,
+        )
+        try:
+            yield folder
+        finally:
+            ray.shutdown()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        shutil.rmtree(folder, ignore_errors=True)
