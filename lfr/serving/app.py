@@ -4,6 +4,7 @@ Annotations are values here, because Serve reads the type of `build`'s argument 
 """
 
 import logging
+from contextlib import closing
 from typing import Any
 
 import ray
@@ -12,14 +13,13 @@ from ray import serve
 from ray.serve.context import _get_serve_request_context as get_serve_request_context
 
 from lfr.errors import SettingsError
-from lfr.models import DEFAULT_VERSION
 from lfr.serving.api import Service, create_app
 from lfr.serving.detector import Detector
 from lfr.serving.embedder import Embedder
 from lfr.serving.fleet import Fleet
 from lfr.serving.logs import log_json
 from lfr.serving.node import check_node
-from lfr.serving.opening import ServedModel, open_model, open_service_store, resolve
+from lfr.serving.opening import ServedModel, open_service_store, resolve
 from lfr.serving.settings import AppArgs, Replicas
 from lfr.serving.steward import Steward
 
@@ -63,17 +63,15 @@ def build(args: AppArgs) -> serve.Application:
         raise SettingsError("build: this process is not connected to a Ray node; give its address")
     check_node()
     args = args.resolved()
-    open_service_store(args).close()  # what is wrong with it shows here, and not in every replica
-    alias = args.model or DEFAULT_VERSION
-    version = resolve(alias)
-    model = ServedModel(alias, version, open_model(args, version=version).digest)
+    with closing(open_service_store(args)) as store:  # what is wrong with it shows here, and not in every replica
+        model = resolve(args, store)
     _LOG.info("model %s is %s, digest %s", model.alias, model.version, model.digest)
     batching = {"batch_wait_s": args.batch_wait_s}
     detector = _deployment(
         Detector, "Detector", args.detector, user_config={**batching, "max_batch_size": args.batch_frames}
-    ).bind(args, version)
+    ).bind(args, model)
     embedder = _deployment(Embedder, "Embedder", args.embedder, user_config={**batching, "max_batch_size": 16}).bind(
-        args, version
+        args, model
     )
     steward = _deployment(Steward, "Steward", Replicas()).bind(args, model)
 

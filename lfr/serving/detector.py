@@ -9,7 +9,7 @@ from ray import serve
 
 from lfr.errors import ImageError, LfrError
 from lfr.pipeline import Recogniser
-from lfr.serving.opening import open_model
+from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.sources import decode_image
 from lfr.types import Faces, Pixels
@@ -26,12 +26,12 @@ class Detector:
     ----------
     args
         Of the app.
-    version
-        The model version that was resolved at start.
+    served
+        The model that was resolved at start.
     """
 
-    def __init__(self, args: AppArgs, version: str) -> None:
-        self._recogniser = Recogniser(open_model(args, version=version), min_face_px=args.min_face_px)
+    def __init__(self, args: AppArgs, served: ServedModel) -> None:
+        self._recogniser = Recogniser(open_model(args, served), min_face_px=args.min_face_px)
         self._max_pixels = args.limits.frame_pixels
 
     def model_digest(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from ray import serve
 
-from lfr.serving.opening import open_model
+from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.types import FloatArray, Pixels
 from lfr.vision import Embedder as Network
@@ -23,12 +23,12 @@ class Embedder:
     ----------
     args
         Of the app.
-    version
-        The model version that was resolved at start.
+    served
+        The model that was resolved at start.
     """
 
-    def __init__(self, args: AppArgs, version: str) -> None:
-        model = open_model(args, version=version)
+    def __init__(self, args: AppArgs, served: ServedModel) -> None:
+        model = open_model(args, served)
         self._network = Network(model, batch_size=args.batch_crops)
         self._digest = model.digest
 

@@ -8,25 +8,30 @@ import cv2
 import numpy as np
 import pytest
 
-from lfr.errors import ImageError
+from lfr.errors import ImageError, ModelMismatchError
 from lfr.models import Model
 from lfr.pipeline import Recogniser
 from lfr.serving.detector import Detector
 from lfr.serving.embedder import Embedder
+from lfr.serving.opening import ServedModel
 from lfr.serving.settings import AppArgs
 from lfr.types import Faces, Pixels
 from lfr.vision import Embedder as Network
 from tests.conftest import picture
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    return Detector(AppArgs(), "openvino-f32")
+def resolved(model: Model) -> ServedModel:
+    return ServedModel("openvino-f32", "openvino-f32", model.digest)
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder(AppArgs(batch_crops=4), "openvino-f32")
+def detector(model: Model) -> Detector:
+    return Detector(AppArgs(), resolved(model))
+
+
+@pytest.fixture(scope="module")
+def embedder(model: Model) -> Embedder:
+    return Embedder(AppArgs(batch_crops=4), resolved(model))
 
 
 def test_pictures_in_a_batch_get_their_own_faces_encoded_or_not(
@@ -49,8 +54,10 @@ def test_a_broken_picture_in_a_batch_spoils_no_other(detector: Detector, demo_fa
     assert len(found) == 1
 
 
-def test_a_picture_over_the_limit_of_pixels_is_refused_before_it_is_decoded(demo_faces: list[Path]) -> None:
-    small = Detector(AppArgs.model_validate({"limits": {"frame_pixels": 2_000}}), "openvino-f32")
+def test_a_picture_over_the_limit_of_pixels_is_refused_before_it_is_decoded(
+    demo_faces: list[Path], model: Model
+) -> None:
+    small = Detector(AppArgs.model_validate({"limits": {"frame_pixels": 2_000}}), resolved(model))
     (refused,) = small.detect_batch([demo_faces[0].read_bytes()])
     assert isinstance(refused, ImageError)
     assert "2000 pixels" in str(refused)
@@ -63,6 +70,11 @@ def test_groups_of_crops_get_their_own_templates(embedder: Embedder, model: Mode
     assert [len(part) for part in found] == [1, 0, 5]
     np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
     assert embedder.model_digest() == model.digest
+
+
+def test_a_model_that_loads_otherwise_than_it_was_resolved_is_refused() -> None:
+    with pytest.raises(ModelMismatchError, match="resolved was 00"):
+        Detector(AppArgs(), ServedModel("openvino-f32", "openvino-f32", "00"))
 
 
 def test_an_empty_batch_is_no_error(embedder: Embedder, detector: Detector) -> None:
