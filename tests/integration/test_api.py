@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from lfr import errors
 from lfr.access import PERMISSIONS, SecretMemory, authenticate, revoke
@@ -23,6 +24,7 @@ from lfr.models import Model, load_model
 from lfr.serving.api import Service, create_app
 from lfr.serving.api.guard import PERMISSION, Guarded
 from lfr.serving.api.problems import problem_type, status_of
+from lfr.serving.api.stream import HEADER
 from lfr.serving.opening import ServedModel
 from lfr.serving.settings import Limits
 from tests.support.local_cameras import LocalCameras, LocalReader
@@ -215,7 +217,9 @@ GOOD = next(walk(LISTED, frames=1))
         (422, "invalid-request", GOOD, {**JPEG, "X-Index": "-1"}),
         (422, "invalid-request", GOOD, {**JPEG, "X-Index": "9" * 40}),
         (422, "invalid-request", GOOD, {**JPEG, "X-Stream": "../../etc"}),
-        (409, "conflict", GOOD, {**JPEG, "X-Captured-At": "1970-01-01T00:00:00Z"}),
+        (422, "input", GOOD, {**JPEG, "X-Captured-At": "1970-01-01T00:00:00Z"}),
+        (422, "input", GOOD, {**JPEG, "X-Captured-At": "9999-12-31T23:59:59-14:00"}),
+        (409, "conflict", GOOD, {**JPEG, "X-Captured-At": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}),
     ],
 )
 def test_a_frame_that_cannot_be_used_is_refused_with_its_reason(
@@ -240,6 +244,35 @@ def test_a_place_that_is_not_there_is_refused(http: TestClient, made: Served, st
     url = path.format(deployment=made.deployment_id)
     response = http.post(url, content=GOOD, headers={**JPEG, **made.bearer("field_unit")})
     assert response.status_code == status, response.text
+
+
+def test_a_websocket_answers_every_frame_in_order_and_says_what_was_wrong_with_one(
+    http: TestClient, made: Served, one_thread_model: Model
+) -> None:
+    other = made.another(one_thread_model)
+    url = frames_url(other).replace("/frames", "/stream")
+    began = datetime.now(UTC)
+    with http.websocket_connect(url, headers=other.bearer("field_unit")) as socket:
+        for index, jpeg in enumerate(walk(LISTED)):
+            at = began + timedelta(seconds=index / 10)
+            socket.send_bytes(HEADER.pack(int(at.timestamp() * 1_000_000)) + jpeg)
+        socket.send_bytes(b"short")
+        socket.send_bytes(HEADER.pack(2**62) + jpeg)
+        answers = [socket.receive_json() for _ in range(14)]
+    assert [answer["index"] for answer in answers] == list(range(14))
+    assert [alert["subject_id"] for answer in answers[:12] for alert in answer["alerts"]] == [LISTED]
+    assert [answer["type"] for answer in answers[12:]] == ["urn:lfr:problem:input"] * 2
+
+
+@pytest.mark.parametrize("role", [None, "auditor"])
+def test_a_websocket_without_a_key_that_may_send_frames_is_refused(
+    http: TestClient, made: Served, role: str | None
+) -> None:
+    url = frames_url(made).replace("/frames", "/stream")
+    headers = made.bearer(role) if role else {}
+    with pytest.raises(WebSocketDisconnect) as refused, http.websocket_connect(url, headers=headers):
+        pass
+    assert refused.value.code == 1008
 
 
 def test_more_frames_than_the_limit_are_told_to_slow_down(made: Served, service: Service) -> None:

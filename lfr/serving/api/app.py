@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from lfr import __version__
-from lfr.serving.api import alerts, events, frames, governance, health
+from lfr.serving.api import alerts, events, frames, governance, health, stream
 from lfr.serving.api.guard import Guarding, RequestLog
 from lfr.serving.api.problems import add_handlers
 from lfr.serving.api.schemas import Problem
@@ -43,7 +43,7 @@ def create_app(service: Service, *, request_id: Callable[[], str] | None = None)
     app = FastAPI(title="lfr", version=__version__, description=_ABOUT, lifespan=lifespan)
     app.state.service = service
     for router in (
-        frames.router, alerts.router, events.router, governance.router, health.models_router, health.router,
+        frames.router, stream.router, alerts.router, events.router, governance.router, health.models_router, health.router,
     ):  # fmt: skip
         app.include_router(router, prefix="/v1")
     app.include_router(health.open_router)

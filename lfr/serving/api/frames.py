@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -20,10 +20,11 @@ from lfr.serving.api.service import Service
 from lfr.serving.camera import FrameAnswer
 from lfr.serving.order import Position
 
-__all__ = ["router"]
+__all__ = ["answer_document", "observe", "plausible", "router"]
 
 router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["frames"])
 
+_OFF = timedelta(days=1)
 _TYPES = ("image/jpeg", "image/png")
 _BODY = {
     "requestBody": {
@@ -86,8 +87,8 @@ async def frames(
         position = Position(_aware(x_captured_at), x_stream, x_index)
         encoded = await request.body()
         answer = await service.cameras.frame(principal, granted, camera_id, encoded, position)
-    _observe(service, granted, camera_id, answer, total_s=time.perf_counter() - began)
-    return _document(granted, camera_id, answer)
+    observe(service, granted, camera_id, answer, total_s=time.perf_counter() - began)
+    return answer_document(granted, camera_id, answer)
 
 
 @router.delete(
@@ -107,7 +108,7 @@ async def end_stream(
     granted.check_camera(camera_id)
     answer = await service.cameras.end_stream(principal, granted, camera_id, stream)
     service.metrics.alerts.labels(deployment_id, camera_id).inc(len(answer.alerts))
-    return _document(granted, camera_id, answer)
+    return answer_document(granted, camera_id, answer)
 
 
 @contextmanager
@@ -127,14 +128,21 @@ def _aware(captured_at: datetime | None) -> datetime:
         return datetime.now(UTC)
     if captured_at.tzinfo is None:
         raise InputError(f"X-Captured-At {captured_at.isoformat()}: needs its zone, such as 2026-03-02T10:15:00Z")
-    try:
-        captured_at.timestamp()
-        return captured_at.astimezone(UTC)
-    except (OverflowError, ValueError) as error:
-        raise InputError(f"X-Captured-At: no time that can be used: {error}") from error
+    return plausible(captured_at)
 
 
-def _observe(service: Service, granted: LiveDeployment, camera_id: str, answer: FrameAnswer, *, total_s: float) -> None:
+def plausible(captured_at: datetime) -> datetime:
+    """Return the time at which a frame was taken, in UTC; raises InputError where it is not of about now.
+
+    A recording may be sent faster or slower than it was made, so a day off is no error.
+    """
+    if abs(captured_at - datetime.now(UTC)) > _OFF:
+        raise InputError(f"captured at {captured_at.isoformat()}: over a day off the service's clock")
+    return captured_at.astimezone(UTC)
+
+
+def observe(service: Service, granted: LiveDeployment, camera_id: str, answer: FrameAnswer, *, total_s: float) -> None:
+    """Count a frame that was looked at."""
     metrics = service.metrics
     metrics.frames.labels(granted.id, camera_id).inc()
     metrics.faces_seen.labels(granted.id, camera_id).set(answer.faces_seen)
@@ -144,7 +152,8 @@ def _observe(service: Service, granted: LiveDeployment, camera_id: str, answer: 
         metrics.stage.labels(stage).observe(seconds)
 
 
-def _document(granted: LiveDeployment, camera_id: str, answer: FrameAnswer) -> dict[str, Any]:
+def answer_document(granted: LiveDeployment, camera_id: str, answer: FrameAnswer) -> dict[str, Any]:
+    """Return a frame's answer as JSON documents show it."""
     return {
         "deployment": granted.id,
         "camera": camera_id,

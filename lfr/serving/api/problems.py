@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from lfr import errors
 from lfr.errors import LfrError
 
-__all__ = ["PROBLEMS", "UnauthenticatedError", "add_handlers", "problem_type", "status_of"]
+__all__ = ["PROBLEMS", "UnauthenticatedError", "add_handlers", "problem_of", "problem_type", "status_of"]
 
 _LOG = logging.getLogger("lfr.serving")
 _TYPE = "urn:lfr:problem:"
@@ -59,6 +59,11 @@ def _document(status: int, detail: str, *, kind: str = "about:blank", **more: ob
     return {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
 
 
+def problem_of(error: LfrError) -> dict[str, Any]:
+    """Return an error as a problem document."""
+    return _document(status_of(type(error)), str(error), kind=problem_type(type(error)))
+
+
 def _response(request: Request, document: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
     request_id = getattr(request.state, "request_id", None)
     content = {**document, **({"request_id": request_id} if request_id else {})}
@@ -74,7 +79,7 @@ def add_handlers(app: FastAPI) -> None:
         headers = {"Retry-After": "1"} if status in (429, 503) else None
         if isinstance(error, UnauthenticatedError):
             headers = {"WWW-Authenticate": "Bearer"}
-        return _response(request, _document(status, str(error), kind=problem_type(type(error))), headers)
+        return _response(request, problem_of(error), headers)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

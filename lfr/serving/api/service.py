@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from lfr.access import Principal, SecretMemory, authenticate
 from lfr.database import Store
@@ -101,7 +101,7 @@ class Service:
         self.strangers = Rates(5.0, what="wrong keys")
         self.heads = Heads()
 
-    def authenticate(self, request: Request) -> Principal:
+    def authenticate(self, request: HTTPConnection) -> Principal:
         """Return whose key the request shows, before anything of it is parsed.
 
         Raises
