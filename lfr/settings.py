@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     master_key_file: Path | None = Field(
         default=None, description="File of the master key; unset: master.key in the home folder."
     )
+    tracking_uri: str = Field(
+        default="",
+        validation_alias="MLFLOW_TRACKING_URI",
+        description="MLflow's tracking server; unset: SQLite in the home folder.",
+    )
     key: SecretStr | None = Field(default=None, description="API key that the command line acts with.")
     eval_data: Path | None = Field(default=None, description="Folder of evaluation data, for tests and benchmarks.")
 

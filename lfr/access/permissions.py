@@ -75,5 +75,5 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     "store.rotate-key": frozenset({"admin"}),
     "store.backup": frozenset({"admin"}),
     "registry.promote": frozenset({"mlops", "authorising_officer"}),
-    "registry.rollback": frozenset({"mlops"}),
+    "registry.rollback": frozenset({"mlops", "authorising_officer"}),
 }

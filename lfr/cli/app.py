@@ -21,6 +21,7 @@ from lfr.cli import (
     images,
     models,
     oversight,
+    registry,
     rehearse,
     scene,
     serve,
@@ -66,6 +67,7 @@ app.add_typer(models.app, name="models")
 evaluate.app.command()(scene.scene)
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(calibrate.calibrate)
+app.add_typer(registry.app, name="registry")
 app.add_typer(access.app, name="access")
 app.add_typer(store.app, name="store")
 app.add_typer(audit.app, name="audit")

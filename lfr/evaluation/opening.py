@@ -9,7 +9,7 @@ from lfr.evaluation.datasets import demo_faces, folder_manifest, lfw_manifest
 from lfr.evaluation.embedding import templates_of
 from lfr.evaluation.manifest import Manifest, Progress, image_digests, read_manifest
 from lfr.evaluation.templates import Templates, read_templates
-from lfr.models import load_model
+from lfr.models import Model, load_model
 
 __all__ = ["DATASETS", "open_manifest", "open_templates"]
 
@@ -52,7 +52,7 @@ def open_templates(
     dataset: str = "",
     root: str | Path = "",
     templates: str | Path = "",
-    model: str = "",
+    model: str | Model = "",
     progress: Progress | None = None,
 ) -> Templates:
     """Return the templates of what is named, embedded once and then kept in ``HOME/evaluation``.
@@ -66,7 +66,7 @@ def open_templates(
     templates
         A file of templates, instead of all that.
     model
-        Name of the model version; empty: the default.
+        A loaded version, or the name of one; empty: the default.
     progress
         Sees the images that are embedded.
 
@@ -75,8 +75,9 @@ def open_templates(
     LfrError
         What is named cannot be read or embedded.
     """
+    loaded = load_model(model) if isinstance(model, str) and model else model or None
     if str(templates):
-        return read_templates(Path(templates), model_digest=load_model(model).digest if model else None)
+        return read_templates(Path(templates), model_digest=None if loaded is None else loaded.digest)
     data = open_manifest(manifest=manifest, dataset=dataset, root=root)
-    loaded = load_model(model) if model else load_model()
+    loaded = loaded or load_model()
     return templates_of(data, loaded, home.absolute(), images=image_digests(data), progress=progress)

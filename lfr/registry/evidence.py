@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ __all__ = [
     "Kind",
     "ParityEvidence",
     "RateEvidence",
+    "evidence_card",
     "evidence_digests",
     "find_evidence",
     "log_evidence",
@@ -265,9 +265,13 @@ def evidence_digests(tracking: Tracking, version: RegisteredVersion) -> dict[Kin
     return digests
 
 
-def created_now() -> str:
-    """The time as evidence states it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def evidence_card(tracking: Tracking, version: RegisteredVersion, kind: Kind) -> str:
+    """Name of the data card that the newest evidence of a kind was logged with; empty where there is none."""
+    found = _runs(tracking, version, kind, most=1)
+    if not found:
+        return ""
+    with tracking.asking(f"the data card of {kind} evidence"):
+        return str(tracking.client.get_run(found[0][0]).data.tags.get("lfr.data_card", ""))
 
 
 def _runs(tracking: Tracking, version: RegisteredVersion, kind: Kind, *, most: int) -> list[tuple[str, str]]:

@@ -1,0 +1,187 @@
+"""Promotion: the entry is the proof, the alias a pointer; what does not agree is refused with both digests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from lfr.access import Principal
+from lfr.audit import INSTALLATION_CHAIN, export_chain, verify_export
+from lfr.database import Store
+from lfr.database.log_tables import AuditEntry, Promotion
+from lfr.deployments import shipped_calibration
+from lfr.errors import AccessDeniedError, ConflictError, RegistryError
+from lfr.registry import (
+    Evidence,
+    RegisteredVersion,
+    Tracking,
+    find_version,
+    list_versions,
+    open_tracking,
+    promote,
+    read_policy,
+    register,
+    resolve,
+    rollback,
+)
+from lfr.registry.evidence import find_evidence, log_evidence
+from lfr.registry.policy import Policy
+from lfr.registry.tracking import MODEL_NAME
+from lfr.types import Calibration
+from tests.integration.conftest import add_person
+from tests.unit.registry.test_gate import PARITY, fairness_document
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
+    """Two versions of the default recogniser, on runtimes of their own."""
+    tracking = open_tracking(tmp_path_factory.mktemp("promotion") / "lfr-data")
+    for name in ("openvino-f32", "torch-f32"):
+        register(tracking, version=name)
+    return tracking
+
+
+@pytest.fixture
+def tracking(registered: Tracking) -> Tracking:
+    """The same, with no alias that an earlier test moved."""
+    for alias in ("field", "previous", "demo"):
+        if any(alias in version.aliases for version in list_versions(registered)):
+            registered.client.delete_registered_model_alias(MODEL_NAME, alias)
+    return registered
+
+
+@pytest.fixture
+def persons(store: Store) -> tuple[Principal, Principal]:
+    return add_person(store, "mlops"), add_person(store, "authorising_officer")
+
+
+def lenient(alias: str = "field") -> Policy:
+    """A policy that asks for parity and fairness evidence and little of them."""
+    demo = read_policy("demo").model_dump()
+    return Policy.model_validate({**demo, "alias": alias, "field_use": alias == "field", "max_fpir_difference": 0.5})
+
+
+def logged(tracking: Tracking, version: RegisteredVersion) -> Evidence:
+    """Evidence that passes: made of counts, logged and found as any other."""
+    digest = {"digest": version.model_digest}
+    fairness = fairness_document({"a": (90, 85, 200, 0), "b": (90, 85, 200, 0)}, model=digest)
+    log_evidence(tracking, version, "fairness", fairness, card="demo_faces")
+    parity = {**PARITY, "model_digest": version.model_digest}
+    log_evidence(tracking, version, "parity", parity, card="demo_faces")
+    calibration = calibration_of(version)
+    log_evidence(tracking, version, "calibration", calibration, card="demo_faces")
+    return find_evidence(tracking, version)
+
+
+def calibration_of(version: RegisteredVersion) -> dict[str, object]:
+    made = Calibration.model_validate({**shipped_calibration().model_dump(), "model_digest": version.model_digest})
+    return {"digest": made.digest, **made.document}
+
+
+def test_a_version_that_passes_gets_its_alias_and_an_entry_in_the_log(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal], tmp_path: Path
+) -> None:
+    version = find_version(tracking, "1")
+    made, result = promote(store, tracking, *persons, version, evidence=logged(tracking, version), policy=lenient())
+    assert result.passed, result.reasons
+    assert made is not None
+    found = resolve(store, tracking, "field")
+    assert (found.number, found.version.number, found.notice) == (made.number, 1, "")
+    assert found.load(threads=1).digest == version.model_digest
+    with store.database.read() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "registry.promote")).one()
+        row = session.scalars(select(Promotion)).one()
+    assert (entry.chain, entry.after) == (INSTALLATION_CHAIN, version.model_digest)
+    assert entry.details["approved_by"] == persons[1].id
+    assert set(row.evidence) == {"fairness", "parity", "calibration"}
+    export_chain(store, INSTALLATION_CHAIN, tmp_path / "chain.jsonl")
+    assert verify_export(tmp_path / "chain.jsonl", public_key=store.signing.public_hex).complete
+
+
+def test_a_version_that_does_not_pass_moves_no_alias_and_is_logged(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    version = find_version(tracking, "1")
+    made, result = promote(
+        store, tracking, *persons, version, evidence=logged(tracking, version), policy=read_policy("field")
+    )
+    assert made is None
+    assert any("insufficient data" in reason for reason in result.reasons)
+    with pytest.raises(RegistryError, match="no version was ever promoted to it"):
+        resolve(store, tracking, "field")
+    with store.database.read() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "registry.promote")).one()
+    assert entry.details["passed"] is False
+
+
+def test_it_takes_two_persons_who_may(store: Store, tracking: Tracking, persons: tuple[Principal, Principal]) -> None:
+    version = find_version(tracking, "1")
+    evidence = logged(tracking, version)
+    with pytest.raises(ConflictError, match="it takes two persons"):
+        promote(store, tracking, persons[0], persons[0], version, evidence=evidence, policy=lenient())
+    with pytest.raises(AccessDeniedError, match=r"registry\.promote"):
+        promote(
+            store, tracking, persons[0], add_person(store, "operator"), version, evidence=evidence, policy=lenient()
+        )
+
+
+def test_an_alias_that_somebody_moved_is_refused_and_both_are_named(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    first, second = find_version(tracking, "1"), find_version(tracking, "2")
+    promote(store, tracking, *persons, first, evidence=logged(tracking, first), policy=lenient())
+    tracking.client.set_registered_model_alias(MODEL_NAME, "field", "2")
+    with pytest.raises(RegistryError, match="points to version 2") as refused:
+        resolve(store, tracking, "field")
+    assert first.model_digest in str(refused.value)
+    assert second.model_digest in str(refused.value)
+
+
+def test_a_promotion_that_broke_off_is_repaired_by_running_it_again(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    version = find_version(tracking, "1")
+    evidence = logged(tracking, version)
+    made, _ = promote(store, tracking, *persons, version, evidence=evidence, policy=lenient())
+    # As if it had been killed after the entry and before the alias.
+    tracking.client.delete_registered_model_alias(MODEL_NAME, "field")
+    with pytest.raises(RegistryError):
+        resolve(store, tracking, "field")
+    again, _ = promote(store, tracking, *persons, version, evidence=evidence, policy=lenient())
+    assert made is not None
+    assert again is not None
+    assert again.number == made.number
+    assert resolve(store, tracking, "field").version.number == 1
+    with store.database.read() as session:
+        assert len(session.scalars(select(Promotion)).all()) == 1
+
+
+def test_a_rollback_goes_back_to_the_version_before_with_its_evidence(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    first, second = find_version(tracking, "1"), find_version(tracking, "2")
+    with pytest.raises(ConflictError, match="no earlier version"):
+        rollback(store, tracking, *persons, reason="worse")
+    promote(store, tracking, *persons, first, evidence=logged(tracking, first), policy=lenient())
+    promote(store, tracking, *persons, second, evidence=logged(tracking, second), policy=lenient())
+    assert find_version(tracking, "previous").number == 1
+    with pytest.raises(ConflictError, match="needs its reason"):
+        rollback(store, tracking, *persons, reason=" ")
+    made = rollback(store, tracking, *persons, reason="more false alerts than measured")
+    assert (made.version.number, resolve(store, tracking, "field").version.number) == (1, 1)
+    with store.database.read() as session:
+        rows = session.scalars(select(Promotion).order_by(Promotion.number)).all()
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "registry.rollback")).one()
+    assert [row.version for row in rows] == [1, 2, 1]
+    assert (rows[2].returns_to, rows[2].evidence) == (rows[0].number, rows[0].evidence)
+    assert entry.details["returns_to"] == rows[0].number
+
+
+def test_what_passed_the_demo_policy_is_marked_for_good(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    version = find_version(tracking, "1")
+    promote(store, tracking, *persons, version, evidence=logged(tracking, version), policy=lenient("demo"))
+    assert resolve(store, tracking, "demo").notice == "not approved for field use"
