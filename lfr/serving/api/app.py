@@ -42,10 +42,10 @@ def create_app(service: Service, *, request_id: Callable[[], str] | None = None)
 
     app = FastAPI(title="lfr", version=__version__, description=_ABOUT, lifespan=lifespan)
     app.state.service = service
-    for router in (
-        frames.router, stream.router, alerts.router, events.router, governance.router, health.models_router, health.router,
-    ):  # fmt: skip
-        app.include_router(router, prefix="/v1")
+    for part in (frames, stream, alerts, events, governance):
+        app.include_router(part.router, prefix="/v1")
+    app.include_router(health.models_router, prefix="/v1")
+    app.include_router(health.router, prefix="/v1")
     app.include_router(health.open_router)
     add_handlers(app)
     limits = service.limits

@@ -17,10 +17,9 @@ from lfr.deployments import (
     request_from,
     show_deployment,
     start,
-    withdraw,
 )
 from lfr.errors import InputError
-from lfr.oversight import deployment_record, purge, record_pass
+from lfr.oversight import deployment_record, purge, record_pass, withdraw_and_purge
 from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
 from lfr.serving.api.problems import PROBLEMS
 from lfr.serving.api.schemas import PassRequest, Reason, Reasons
@@ -152,9 +151,8 @@ def ending(deployment_id: str, principal: Acting, service: Serving) -> dict[str,
     f"{_DEPLOYMENT}/withdrawal", summary="Withdraw", tags=_DEPLOYMENTS, openapi_extra=may("deployment.withdraw")
 )
 def withdrawal(deployment_id: str, asked: Reason, principal: Acting, service: Serving) -> dict[str, Any]:
-    """Withdraw an authorisation: use ends at once, and all of it is due for purging."""
-    withdraw(service.store, principal, deployment_id, reason=asked.reason)
-    return {"deployment": deployment_id, "state": "withdrawn"}
+    """Withdraw an authorisation: use ends at once and all of it is purged; the answer has the signed proof."""
+    return withdraw_and_purge(service.store, principal, deployment_id, reason=asked.reason).as_dict()
 
 
 @router.post(f"{_DEPLOYMENT}/purge", summary="Purge", tags=_DEPLOYMENTS, openapi_extra=may("deployment.purge"))
