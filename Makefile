@@ -1,9 +1,9 @@
-# The whole developer interface: make demo, make install, make lab, make check, make test, make test-long.
+# The whole developer interface: make demo, make install, make lab, make check, make test, make test-long, make ray.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install lab check test test-long clean
+.PHONY: demo install lab check test test-long ray clean
 .DEFAULT_GOAL := demo
 
 # What a user gets: the package and what it needs.
@@ -38,6 +38,10 @@ test: install
 
 test-long: install
 	$(BIN)/pytest --durations=20 -m 'long and not gpu' --timeout 3600
+
+# A Ray node as lfr needs it, in the background: then `serve run serve/dev.yaml`.
+ray: $(VENV)/.installed
+	$(BIN)/python -m lfr.serving.node
 
 clean:
 	rm -rf $(VENV) lfr-demo

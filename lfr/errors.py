@@ -11,6 +11,7 @@
     │   ├── ManifestError        a manifest of images is malformed
     │   ├── CalibrationError     a calibration file is malformed, or was changed since it was made
     │   ├── EvidenceError        an evidence file was changed, or was not signed by whom it should be
+    │   ├── LimitError           larger than a service takes
     │   └── SettingsError        a setting, option or environment variable is wrong
     ├── ModelError               a model cannot be loaded or run as asked
     │   ├── WeightsError         a weight file is missing or is not the one that was pinned
@@ -23,6 +24,8 @@
     │   ├── RegistryError        the model registry cannot be reached, or a version in it is not what was registered
     │   ├── NotFoundError        there is no such thing, or it belongs to another force
     │   └── ConflictError        what is there does not allow it: sealed, started, adjudicated, the same again
+    ├── ServiceError             a service, or a part of one, is not there or starting again; try again
+    │   └── BusyError            more is asked of it at once than it takes; slow down
     └── RefusedError             a safeguard says no, whatever the input
         ├── AccessDeniedError    the key is unknown, expired or revoked, or its role may not do this
         └── NotAuthorisedError   there is no live, authorised deployment that covers this
@@ -33,6 +36,7 @@ where that is not obvious. The command line prints it and exits with 2.
 
 __all__ = [
     "AccessDeniedError",
+    "BusyError",
     "CalibrationError",
     "ConflictError",
     "EvidenceError",
@@ -41,6 +45,7 @@ __all__ = [
     "InputError",
     "KeyFileError",
     "LfrError",
+    "LimitError",
     "ManifestError",
     "MigrationError",
     "ModelError",
@@ -50,6 +55,7 @@ __all__ = [
     "RefusedError",
     "RegistryError",
     "RuntimeUnavailableError",
+    "ServiceError",
     "SettingsError",
     "SourceError",
     "StoreError",
@@ -93,6 +99,10 @@ class CalibrationError(InputError):
 
 class EvidenceError(InputError):
     """An evidence file was changed, or was not signed by whom it should be."""
+
+
+class LimitError(InputError):
+    """Larger than a service takes."""
 
 
 class SettingsError(InputError):
@@ -141,6 +151,14 @@ class NotFoundError(StoreError):
 
 class ConflictError(StoreError):
     """What is there does not allow it: sealed, started, adjudicated, the same again."""
+
+
+class ServiceError(LfrError):
+    """A service, or a part of one, is not there or starting again; try again."""
+
+
+class BusyError(ServiceError):
+    """More is asked of it at once than it takes; slow down."""
 
 
 class RefusedError(LfrError):

@@ -13,7 +13,7 @@ from lfr.access.people import (
     set_policy,
 )
 from lfr.access.permissions import PERMISSIONS, ROLES, Permission, Role
-from lfr.access.principal import Principal, authenticate, record
+from lfr.access.principal import Principal, SecretMemory, authenticate, record
 
 __all__ = [
     "PERMISSIONS",
@@ -23,6 +23,7 @@ __all__ = [
     "Permission",
     "Principal",
     "Role",
+    "SecretMemory",
     "add_device",
     "add_force",
     "add_person",

@@ -3,6 +3,7 @@
 from lfr.alerts.adjudication import adjudicate, retract
 from lfr.alerts.counting import AlertCounts, count_faces, counts, counts_by_camera
 from lfr.alerts.envelope import Envelope, envelope_for_key, envelope_for_passphrase
+from lfr.alerts.events import AlertEvent, events_after, last_sequence
 from lfr.alerts.evidence import OpenedEvidence, open_evidence
 from lfr.alerts.handing_over import HandedOver, hand_over
 from lfr.alerts.history import AlertHistory, AlertSummary, list_alerts, show_alert
@@ -19,6 +20,7 @@ __all__ = [
     "OUTCOME_STATES",
     "RETRACTION_WINDOW",
     "AlertCounts",
+    "AlertEvent",
     "AlertHistory",
     "AlertSummary",
     "Envelope",
@@ -32,10 +34,12 @@ __all__ = [
     "counts_by_camera",
     "envelope_for_key",
     "envelope_for_passphrase",
+    "events_after",
     "hand_over",
     "hold",
     "lapse_all",
     "lapse_overdue",
+    "last_sequence",
     "list_alerts",
     "open_evidence",
     "raise_alert",

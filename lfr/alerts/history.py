@@ -16,7 +16,7 @@ from lfr.database import Store
 from lfr.database.tables import Alert, Base, Deployment, HandOver, Hold, Outcome
 from lfr.errors import InputError, NotFoundError
 
-__all__ = ["AlertHistory", "AlertSummary", "history_of", "list_alerts", "show_alert"]
+__all__ = ["AlertHistory", "AlertSummary", "history_of", "list_alerts", "sees_own_only", "show_alert"]
 
 MAX_LISTED = 1_000
 _NOT_SHOWN = frozenset({"alert_id", "ordinal", "reference_image"})
@@ -110,7 +110,7 @@ def list_alerts(
         .order_by(Alert.created_at.desc(), Alert.id)
         .limit(limit)
     )
-    if _sees_own_only(principal):
+    if sees_own_only(principal):
         find = find.where(Alert.raised_by == principal.id)
     if deployment_id is not None:
         find = find.where(Alert.deployment_id == deployment_id)
@@ -127,7 +127,7 @@ def show_alert(store: Store, principal: Principal, alert_id: str) -> tuple[Alert
     principal.require("alert.list", what=alert_id)
     with store.database.read() as session:
         alert = found_alert(session, principal, alert_id)
-        if _sees_own_only(principal) and alert.raised_by != principal.id:
+        if sees_own_only(principal) and alert.raised_by != principal.id:
             raise NotFoundError(f"{alert_id}: there is none of that name")
         demo = session.get_one(Deployment, alert.deployment_id).demo
         held = standing_hold(session, alert_id) is not None
@@ -152,7 +152,8 @@ def history_of(session: Session, alert: Alert) -> AlertHistory:
     )
 
 
-def _sees_own_only(principal: Principal) -> bool:
+def sees_own_only(principal: Principal) -> bool:
+    """Whether the principal is a device, which sees the alerts it raised and no others."""
     return not Principal(principal.id, principal.force_id, principal.roles - {"field_unit"}).may("alert.list")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from lfr.errors import ImageError
 
@@ -101,3 +102,21 @@ class RaisedAlert:
     threshold: float
     captured_at: datetime
     created_at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """The alert as JSON documents show it."""
+        return {
+            "alert": self.id,
+            "sequence": self.sequence,
+            "demo": self.demo,
+            "deployment": self.deployment_id,
+            "camera": self.camera_id,
+            "track_id": self.track_id,
+            "entry": self.entry_id,
+            "subject_id": self.subject_id,
+            "category": self.category,
+            "score": round(self.score, 4),
+            "threshold": self.threshold,
+            "captured_at": self.captured_at.isoformat(),
+            "created_at": self.created_at.isoformat(),
+        }

@@ -24,6 +24,7 @@ from lfr.cli import (
     registry,
     rehearse,
     scene,
+    serve,
     store,
     watch,
     watchlist,
@@ -77,6 +78,7 @@ deployment.app.command("pass")(oversight.pass_)
 app.add_typer(oversight.app, name="force")
 app.add_typer(deployment.app, name="deployment")
 app.command()(watch.watch)
+app.command()(serve.serve)
 app.add_typer(alerts.app, name="alerts")
 bench.app.command()(bench_store.store)
 app.add_typer(bench.app, name="bench")

@@ -278,6 +278,40 @@ def _pictures(folder: Path | None, settings: Settings) -> tuple[list[Path], str]
     return chosen, f"LFW, {len(chosen)} images"
 
 
+@app.command()
+def serve(
+    seconds: Annotated[float, typer.Option("--seconds", min=5, max=300, help="Length of the scene.")] = 20.0,
+    repeats: RepeatsOption = 3,
+    in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=8, help="Frames on their way at once.")] = 4,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The service over HTTP, against the same pipeline in one process.
+
+    Starts a service on a store of its own, with made-up people in a simulated
+    scene. Both sides get the same JPEGs and commit their alerts; parity says
+    whether they saw as many people and raised the same alerts.
+    """
+    from lfr.cli.service_benchmark import bench_serve
+    from lfr.models import load_model
+
+    settings, _, threads = _setting(model, threads)
+    version = model or settings.model  # the shipped calibration is of the default version
+    loaded = load_model(version, threads=threads, weights=settings.weights)
+    with err.status("measuring the service") as status:
+        rows = bench_serve(
+            loaded,
+            threads=threads,
+            seconds=seconds,
+            repeats=repeats,
+            in_flight=in_flight,
+            weights=settings.weights,
+            progress=status.update,
+        )
+    _emit(rows, as_json=json)
+
+
 def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], str]:
     """Return the frames to detect in, and what to call them."""
     from lfr.errors import RefusedError

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lfr.access import Principal
     from lfr.database import Store
 
-__all__ = ["KeyFileOption", "governed", "opened_store"]
+__all__ = ["KeyFileOption", "acting_key", "governed", "opened_store"]
 
 KeyFileOption = Annotated[
     Path | None,
@@ -49,6 +49,22 @@ def governed(key_file: Path | None) -> Iterator[tuple[Store, Principal]]:
         There is no key, or it is not valid.
     """
     from lfr.access import authenticate
+
+    key = acting_key(key_file)
+    with opened_store() as store:
+        yield store, authenticate(store, key)
+
+
+def acting_key(key_file: Path | None) -> str:
+    """Return the key in ``--key-file`` or ``LFR_KEY``.
+
+    Raises
+    ------
+    AccessDeniedError
+        There is none.
+    InputError
+        The file cannot be read.
+    """
     from lfr.errors import AccessDeniedError, InputError
     from lfr.settings import read_settings
 
@@ -62,5 +78,4 @@ def governed(key_file: Path | None) -> Iterator[tuple[Store, Principal]]:
         key = configured.get_secret_value() if configured else ""
     if not key:
         raise AccessDeniedError("this command acts for a person: give --key-file, or the key in LFR_KEY")
-    with opened_store() as store:
-        yield store, authenticate(store, key)
+    return key

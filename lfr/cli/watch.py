@@ -19,7 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out, recogniser_for
-from lfr.cli.governed import KeyFileOption, governed
+from lfr.cli.governed import KeyFileOption, acting_key, governed
 
 if TYPE_CHECKING:
     from lfr.alerts import RaisedAlert
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lfr.pipeline import FrameResult
     from lfr.sources import SourceEvent
 
-__all__ = ["watch"]
+__all__ = ["as_interrupt", "watch"]
 
 
 def watch(
@@ -49,6 +49,10 @@ def watch(
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Print one event a line as it happens, the summary last.")
     ] = False,
+    remote: Annotated[
+        str | None,
+        typer.Option("--remote", metavar="URL", help="Send the frames to the service there; nothing is decided here."),
+    ] = None,
     key_file: KeyFileOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -65,6 +69,15 @@ def watch(
 
     if json and jsonl:
         raise typer.BadParameter("give --json or --jsonl, not both")
+    if remote is not None:
+        from lfr.cli.remote import watch_remotely
+
+        if detect_every != 1 or min_face_px is not None or threads is not None:
+            raise typer.BadParameter("--detect-every, --min-face-px and --threads are the service's with --remote")
+        key = acting_key(key_file)
+        with as_interrupt():
+            watch_remotely(source, remote, key, deployment=deployment, camera=camera, jsonl=jsonl, json=json)
+        return
     with governed(key_file) as (store, principal):
         granted = live(store, principal, deployment)
         granted.check_camera(camera)
@@ -74,7 +87,7 @@ def watch(
         table = err.is_terminal and not json and not jsonl
         seen = _Display(granted, camera, source_name(source), jsonl=jsonl)
         seen.say("started", {"deployment": granted.id, "camera": camera, "source": source_name(source)})
-        with _as_interrupt(), open_source(source, on_event=seen.source_event) as opened, seen.shown(table=table):
+        with as_interrupt(), open_source(source, on_event=seen.source_event) as opened, seen.shown(table=table):
             summary = watch_(
                 store,
                 principal,
@@ -95,7 +108,7 @@ def watch(
         "stopped": summary.stopped,
         "frames": summary.frames,
         "faces_seen": summary.faces_seen,
-        "alerts": [_row(alert) for alert in summary.alerts],
+        "alerts": [alert.as_dict() for alert in summary.alerts],
         "held_back": summary.held_back,
         "threshold": granted.threshold,
         "shots": granted.rule.shots,
@@ -149,7 +162,7 @@ class _Display:
     def alert(self, alert: RaisedAlert) -> None:
         """Tell of an alert that is committed."""
         self._alerts = [*self._alerts[-7:], alert]
-        self.say("alert", _row(alert))
+        self.say("alert", alert.as_dict())
 
     def source_event(self, event: SourceEvent) -> None:
         """Tell that the camera came or went."""
@@ -183,26 +196,8 @@ def _alerts(alerts: list[RaisedAlert] | tuple[RaisedAlert, ...]) -> Table:
     return table
 
 
-def _row(alert: RaisedAlert) -> dict[str, Any]:
-    return {
-        "alert": alert.id,
-        "sequence": alert.sequence,
-        "demo": alert.demo,
-        "deployment": alert.deployment_id,
-        "camera": alert.camera_id,
-        "track_id": alert.track_id,
-        "entry": alert.entry_id,
-        "subject_id": alert.subject_id,
-        "category": alert.category,
-        "score": round(alert.score, 4),
-        "threshold": alert.threshold,
-        "captured_at": alert.captured_at.isoformat(),
-        "created_at": alert.created_at.isoformat(),
-    }
-
-
 @contextmanager
-def _as_interrupt() -> Iterator[None]:
+def as_interrupt() -> Iterator[None]:
     """Take a request to terminate like Ctrl-C: count, log and end in order."""
 
     def interrupt(_: int, __: FrameType | None) -> None:

@@ -4,7 +4,17 @@ from lfr.deployments.approval import FIELD
 from lfr.deployments.calibrations import SHIPPED, calibration_named, served_fpir, shipped_calibration
 from lfr.deployments.creating import DEMO_WINDOW, authorise, create_deployment
 from lfr.deployments.listing import DeploymentView, list_deployments, show_deployment
-from lfr.deployments.live import DEMO_NOTICE, LiveDeployment, Standing, ended_by, live, record_use, standing, still_live
+from lfr.deployments.live import (
+    DEMO_NOTICE,
+    LiveDeployment,
+    Standing,
+    ended_by,
+    live,
+    live_now,
+    record_use,
+    standing,
+    still_live,
+)
 from lfr.deployments.request import REQUEST_TEMPLATE, DeploymentRequest, read_request, request_from
 from lfr.deployments.running import end, end_overdue, start, withdraw
 
@@ -26,6 +36,7 @@ __all__ = [
     "ended_by",
     "list_deployments",
     "live",
+    "live_now",
     "read_request",
     "record_use",
     "request_from",

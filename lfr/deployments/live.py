@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from lfr.access import Principal, record
 from lfr.database import Store
@@ -17,7 +18,17 @@ from lfr.errors import NotAuthorisedError, NotFoundError
 from lfr.matching import DecisionRule
 from lfr.types import Calibration
 
-__all__ = ["DEMO_NOTICE", "LiveDeployment", "Standing", "ended_by", "live", "record_use", "standing", "still_live"]
+__all__ = [
+    "DEMO_NOTICE",
+    "LiveDeployment",
+    "Standing",
+    "ended_by",
+    "live",
+    "live_now",
+    "record_use",
+    "standing",
+    "still_live",
+]
 
 DEMO_NOTICE = "not approved for field use"
 
@@ -112,32 +123,15 @@ def live(store: Store, principal: Principal, deployment_id: str) -> LiveDeployme
             window = f"its window is {utc_text(row.starts_at)} to {utc_text(row.ends_at)}, and it is {utc_text(now)}"
             what = window if stands in ("not begun", "window closed") else f"is {stands}, not live"
             raise NotAuthorisedError(f"deployment {deployment_id}: {what}")
-        kept = session.get(CalibrationRow, row.calibration_id)
-        calibration = Calibration.from_document(
-            {**kept.document, "digest": kept.id} if kept is not None else None, name=f"calibration {row.calibration_id}"
-        )
-        cameras = session.scalars(
-            select(Camera.camera_id).where(Camera.deployment_id == deployment_id).order_by(Camera.camera_id)
-        ).all()
-    request = row.request
-    return LiveDeployment(
-        id=row.id,
-        force_id=row.force_id,
-        name=row.name,
-        place=request["place"],
-        demo=row.demo,
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        categories=tuple(request["categories"]),
-        cameras=tuple(cameras),
-        watchlist_id=row.watchlist_id,
-        watchlist_digest=row.watchlist_digest,
-        watchlist_size=row.watchlist_size,
-        model_version=row.model_version,
-        model_digest=row.model_digest,
-        calibration_id=row.calibration_id,
-        rule=DecisionRule(threshold=calibration.threshold, shots=request["shots"], fusion=request["fusion"]),
-    )
+        return _read(session, row)
+
+
+def live_now(store: Store) -> tuple[LiveDeployment, ...]:
+    """Return every force's deployments that are live now, for the service that keeps their watchlists in memory."""
+    now = store.now()
+    find = select(Deployment).where(Deployment.state == "live", Deployment.starts_at <= now, Deployment.ends_at > now)
+    with store.database.read() as session:
+        return tuple(_read(session, row) for row in session.scalars(find.order_by(Deployment.id)))
 
 
 def standing(store: Store, deployment_id: str) -> Standing:
@@ -175,3 +169,30 @@ def _standing(state: str, starts_at: datetime, ends_at: datetime, *, now: dateti
     if now < starts_at:
         return "not begun"
     return "window closed" if now >= ends_at else "live"
+
+
+def _read(session: Session, row: Deployment) -> LiveDeployment:
+    kept = session.get(CalibrationRow, row.calibration_id)
+    calibration = Calibration.from_document(
+        {**kept.document, "digest": kept.id} if kept is not None else None, name=f"calibration {row.calibration_id}"
+    )
+    cameras = session.scalars(select(Camera.camera_id).where(Camera.deployment_id == row.id).order_by(Camera.camera_id))
+    request = row.request
+    return LiveDeployment(
+        id=row.id,
+        force_id=row.force_id,
+        name=row.name,
+        place=request["place"],
+        demo=row.demo,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        categories=tuple(request["categories"]),
+        cameras=tuple(cameras.all()),
+        watchlist_id=row.watchlist_id,
+        watchlist_digest=row.watchlist_digest,
+        watchlist_size=row.watchlist_size,
+        model_version=row.model_version,
+        model_digest=row.model_digest,
+        calibration_id=row.calibration_id,
+        rule=DecisionRule(threshold=calibration.threshold, shots=request["shots"], fusion=request["fusion"]),
+    )

@@ -11,7 +11,7 @@ from lfr.models import Model
 from lfr.types import Embeddings, Faces, Pixels
 from lfr.vision import Detector, Embedder, Quality, QualityPolicy, align, assess, single_face_present
 
-__all__ = ["OneFace", "Recogniser"]
+__all__ = ["OneFace", "Recogniser", "read_crops"]
 
 SINGLE_FACE_LEAST = 90.0
 """Least SingleFacePresent of a picture of one person: bystanders may have a tenth of the face's area."""
@@ -30,6 +30,12 @@ class OneFace:
     face: Faces
     quality: Quality
     template: Embeddings
+
+
+def read_crops(pixels: Pixels, faces: Faces) -> tuple[Pixels, Quality]:
+    """Return (n, 112, 112, 3) aligned crops of a picture's faces, and their quality; no model is needed for it."""
+    crops = align(pixels, faces.landmarks)
+    return crops, assess(faces, crops)
 
 
 class Recogniser:
@@ -63,8 +69,7 @@ class Recogniser:
 
     def crops(self, pixels: Pixels, faces: Faces) -> tuple[Pixels, Quality]:
         """Return (n, 112, 112, 3) aligned crops of the faces, and their quality."""
-        crops = align(pixels, faces.landmarks)
-        return crops, assess(faces, crops)
+        return read_crops(pixels, faces)
 
     def embed(self, crops: Pixels) -> Embeddings:
         """Return one template for each aligned crop."""

@@ -9,17 +9,46 @@ ends.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from lfr.matching import Cooldown, Decision, DecisionRule, Snapshot, decide
-from lfr.pipeline.recogniser import Recogniser
+from lfr.matching import Cooldown, Decision, DecisionRule, decide
 from lfr.tracking import BestShots, Tracker, TrackerSettings
-from lfr.types import Faces, FloatArray, Frame, Tracks
-from lfr.vision import SEARCH_POLICY, QualityPolicy
+from lfr.types import Embeddings, Faces, FloatArray, Frame, Pixels, Tracks
+from lfr.vision import SEARCH_POLICY, Quality, QualityPolicy
 
-__all__ = ["AlertProposal", "FrameResult", "StreamProcessor", "StreamSettings"]
+__all__ = ["AlertProposal", "FaceReader", "FrameResult", "References", "StreamProcessor", "StreamSettings"]
+
+
+class FaceReader(Protocol):
+    """From pixels to templates with one model version: `Recogniser`, here or in other processes."""
+
+    def detect(self, pixels: Pixels) -> Faces:
+        """Return the faces of a (height, width, 3) BGR picture, highest score first."""
+        ...
+
+    def crops(self, pixels: Pixels, faces: Faces) -> tuple[Pixels, Quality]:
+        """Return (n, 112, 112, 3) aligned crops of the faces, and their quality."""
+        ...
+
+    def embed(self, crops: Pixels) -> Embeddings:
+        """Return one template for each aligned crop; the caller may overwrite them."""
+        ...
+
+
+class References(Protocol):
+    """What is searched: `lfr.matching.Snapshot`, here or in another process."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Each subject once."""
+        ...
+
+    def subject_scores(self, probes: Embeddings) -> FloatArray:
+        """Return (probes, subjects) scores, columns in the order of `subjects`."""
+        ...
 
 
 class StreamSettings(BaseModel):
@@ -120,7 +149,12 @@ class StreamProcessor:
     """
 
     def __init__(
-        self, recogniser: Recogniser, watchlist: Snapshot, rule: DecisionRule, *, settings: StreamSettings | None = None
+        self,
+        recogniser: FaceReader,
+        watchlist: References,
+        rule: DecisionRule,
+        *,
+        settings: StreamSettings | None = None,
     ) -> None:
         self._settings = settings or StreamSettings()
         self._recogniser, self._watchlist, self._rule = recogniser, watchlist, rule
@@ -135,12 +169,17 @@ class StreamProcessor:
         """Finished and current passes: confirmed tracks, the only count of people a record uses."""
         return self._tracker.faces_seen
 
-    def process(self, frame: Frame) -> FrameResult:
-        """Take the next frame of the camera; frames come in order of time."""
-        detect = self._processed % self._settings.detect_every == 0
+    def process(self, frame: Frame, *, faces: Faces | None = None) -> FrameResult:
+        """Take the next frame of the camera; frames come in order of time.
+
+        Faces that were found in it already are given, so that several frames
+        can be searched for faces at once.
+        """
+        detect = faces is not None or self._processed % self._settings.detect_every == 0
         self._processed += 1
         if detect:
-            faces = self._recogniser.detect(frame.pixels)
+            if faces is None:
+                faces = self._recogniser.detect(frame.pixels)
             tracks = self._tracker.update(faces, time_s=frame.time_s)
         else:
             faces = Faces.empty()

@@ -1,26 +1,20 @@
-"""One camera inside a live deployment: alerts committed before anybody is told, and an end when the authority ends.
-
-This is the only module of the pipeline that knows the governed store;
-rehearsal and evaluation do not import it.
-"""
+"""A source watched inside a live deployment: alerts committed before anybody hears, an end when the authority ends."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Self
 
 from lfr.access import Principal
-from lfr.alerts import RaisedAlert, Sighting, count_faces, raise_alerts
+from lfr.alerts import RaisedAlert
 from lfr.database import Store
-from lfr.deployments import LiveDeployment, ended_by, record_use, standing
+from lfr.deployments import LiveDeployment, ended_by, standing
 from lfr.errors import LfrError, NotAuthorisedError
-from lfr.pipeline.probes import Probes
 from lfr.pipeline.recogniser import Recogniser
-from lfr.pipeline.stream import AlertProposal, FrameResult, StreamProcessor, StreamSettings
+from lfr.pipeline.station import Station
+from lfr.pipeline.stream import FrameResult, StreamProcessor, StreamSettings
 from lfr.sources import Source
 from lfr.tracking import TrackerSettings
 from lfr.types import Frame
@@ -30,7 +24,6 @@ __all__ = ["POLL_S", "WatchSummary", "watch"]
 
 POLL_S = 0.25
 """Seconds between two looks at whether the deployment is still live."""
-_COUNT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,18 +102,27 @@ def watch(
         detect_every=detect_every, tracker=TrackerSettings(confirm_detections=1) if still else TrackerSettings()
     )
     processor = StreamProcessor(recogniser, sealed.snapshot, deployment.rule, settings=settings)
-    camera = _Camera(store, principal, deployment, camera_id, processor, source.live, on_alert)
-    record_use(store, principal, deployment, camera_id, details={"use": "begins", "live_source": source.live})
+    station = Station(store, deployment, camera_id, processor, wall_clock=source.live)
+    alerts: list[RaisedAlert] = []
+
+    def tell(raised: tuple[RaisedAlert, ...]) -> None:
+        for alert in raised:
+            alerts.append(alert)
+            if on_alert is not None:
+                on_alert(alert)
+
+    station.begin(principal, live_source=source.live)
     stopped = "source ended"
     try:
         with _Tether(store, deployment.id, source) as tether:
             try:
                 for frame in tether.frames():
-                    result = camera.take(frame)
+                    result, raised = station.take(principal, frame)
+                    tell(raised)
                     if on_frame is not None:
-                        on_frame(result, processor.faces_seen)
+                        on_frame(result, station.faces_seen)
                 if tether.look() == "live":
-                    camera.finish()
+                    tell(station.finish(principal))
             except KeyboardInterrupt:
                 stopped = "interrupted"
             except NotAuthorisedError:
@@ -131,91 +133,8 @@ def watch(
                 purged = tether.standing == "purged"  # as a withdrawal is at once
                 stopped = ended_by(store, deployment.id) if purged else tether.standing
     finally:
-        camera.forget()
-        camera.count()
-        details = {"use": "ends", "frames": camera.frames, "faces_seen": processor.faces_seen}
-        record_use(store, principal, deployment, camera_id, details={**details, "alerts": len(camera.alerts)})
-    return WatchSummary(camera.frames, processor.faces_seen, tuple(camera.alerts), camera.held_back, stopped)
-
-
-@dataclass(eq=False)
-class _Camera:
-    """Turns frames into committed alerts and counts."""
-
-    store: Store
-    principal: Principal
-    deployment: LiveDeployment
-    camera_id: str
-    processor: StreamProcessor
-    live: bool
-    on_alert: Callable[[RaisedAlert], None] | None
-    probes: Probes = field(default_factory=Probes)
-    alerts: list[RaisedAlert] = field(default_factory=list)
-    held_back: int = 0
-    frames: int = 0
-    _counted: tuple[int, int] = (0, 0)
-    _counted_at: float = field(default_factory=time.monotonic)
-    _last: Frame | None = None
-
-    def take(self, frame: Frame) -> FrameResult:
-        """Process one frame."""
-        result = self.processor.process(frame)
-        self.frames += 1
-        self._last = frame
-        self.probes.update(frame.pixels, result)
-        self._raise(result.proposals, frame)
-        self.probes.forget_ended(result.tracks)
-        if time.monotonic() - self._counted_at >= _COUNT_EVERY_S:
-            self.count()
-        return result
-
-    def finish(self) -> None:
-        """Decide for the tracks that the source's end cut off."""
-        if self._last is not None:
-            self._raise(self.processor.close(self._last.index, self._last.time_s), self._last)
-
-    def forget(self) -> None:
-        """Overwrite what is held of faces."""
-        self.probes.forget()
-        self._last = None
-
-    def count(self) -> None:
-        """Add what was seen since the last time to the camera's counters."""
-        faces, frames = self.processor.faces_seen - self._counted[0], self.frames - self._counted[1]
-        self._counted_at = time.monotonic()
-        if faces or frames:
-            count_faces(self.store, self.deployment.id, self.camera_id, faces_seen=faces, frames=frames)
-            self._counted = (self._counted[0] + faces, self._counted[1] + frames)
-
-    def _raise(self, proposals: tuple[AlertProposal, ...], frame: Frame) -> None:
-        if not proposals:
-            return
-        sightings = [self._sighting(proposal, frame) for proposal in proposals]
-        raised = raise_alerts(self.store, self.principal, sightings)
-        for alert in raised:
-            if alert is None:
-                self.held_back += 1
-                continue
-            self.alerts.append(alert)
-            if self.on_alert is not None:
-                self.on_alert(alert)
-
-    def _sighting(self, proposal: AlertProposal, frame: Frame) -> Sighting:
-        # A live source's clock is the time of day; a recording's is its own, so there it is the time of looking.
-        captured_at = datetime.fromtimestamp(frame.time_s, UTC) if self.live else self.store.now()
-        return Sighting(
-            deployment_id=self.deployment.id,
-            camera_id=self.camera_id,
-            track_id=proposal.track_id,
-            entry_id=proposal.subject_id,
-            score=proposal.score,
-            shots_used=proposal.shots_used,
-            model_digest=self.deployment.model_digest,
-            watchlist_digest=self.deployment.watchlist_digest,
-            calibration_id=self.deployment.calibration_id,
-            captured_at=captured_at,
-            probe_jpeg=self.probes.jpeg(proposal.track_id),
-        )
+        station.end(principal)
+    return WatchSummary(station.frames, station.faces_seen, tuple(alerts), station.held_back, stopped)
 
 
 class _Tether:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from lfr.errors import RefusedError, RuntimeUnavailableError
+from lfr.errors import RefusedError
 from lfr.evaluation import Acquired, Executor, Part, acquire
 from lfr.evaluation.templates import acquired_table, table_acquired, write_private
 from lfr.models import Model, load_model
@@ -50,8 +50,6 @@ def ray_executor(*, workers: int | None = None, threads: int | None = None, weig
 
     Raises
     ------
-    RuntimeUnavailableError
-        Ray is not installed.
     RefusedError
         This process is connected to a Ray cluster already, which may be open to others.
     """
@@ -144,11 +142,9 @@ def _node(processes: int) -> Iterator[Path]:
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:
-        try:
-            import ray  # noqa: PLC0415
-            from ray import _raylet  # noqa: PLC0415 # Ray has no public way to ask for its mode
-        except ImportError as error:
-            raise RuntimeUnavailableError("Ray is not installed: pip install 'lfr[ray]'") from error
+        import ray  # noqa: PLC0415
+        from ray import _raylet  # noqa: PLC0415 # Ray has no public way to ask for its mode
+
         lock: Any = _raylet
         if lock.get_authentication_mode() != lock.AuthenticationMode.TOKEN:
             raise RefusedError("Ray was imported before lfr could ask for its token: a node would be open to others")

@@ -47,7 +47,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 def test_the_layers_hold() -> None:
     result = run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c([])")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "1 kept, 0 broken" in result.stdout
+    assert " 0 broken" in result.stdout
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))

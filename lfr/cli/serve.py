@@ -1,0 +1,96 @@
+"""``lfr serve``: the service on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out
+
+if TYPE_CHECKING:
+    from lfr.serving.node import NodeSettings
+    from lfr.serving.settings import AppArgs
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Where the interface listens; loopback unless given.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", min=1024, max=65535, help="Its port.")] = 8000,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Serve detector, embedder, watchlists and cameras over HTTP, until Ctrl-C.
+
+    Starts a Ray node of its own, which keeps faces out of Ray's store, asks
+    for a token and reports to nobody; watches it, and starts it again where
+    it ends. `lfr access init` makes the store it needs.
+    """
+    from lfr.serving.settings import AppArgs
+    from lfr.serving.supervisor import Supervisor
+
+    args = AppArgs(model=model, threads=threads or 1).resolved()
+    node = _node(args)
+    began = time.monotonic()
+    supervisor = Supervisor(args, node, host=host, port=port, say=lambda what: err.print(f"{what} …", style="dim"))
+
+    def end(_: int, __: FrameType | None) -> None:
+        supervisor.close()
+
+    def interrupted(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {kind: signal.signal(kind, interrupted) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with supervisor:
+            document = {
+                "url": supervisor.url,
+                "docs": f"{supervisor.url}/docs",
+                "started_in_s": round(time.monotonic() - began, 1),
+                "ray": {"address": node.address, "folder": str(node.folder)},
+            }
+            emit(document, as_json=json, show=lambda: _show(document))
+            for kind in before:
+                signal.signal(kind, end)
+            supervisor.watch()
+            err.print("stopping …", style="dim")
+    except KeyboardInterrupt:
+        err.print("stopped before it was ready", style="dim")
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _show(document: dict[str, object]) -> None:
+    url = document["url"]
+    out.print(f"serving at [bold]{url}[/], ready after {document['started_in_s']} s (Ray, then Serve, then the models)")
+    out.print(f"""\
+every route, with examples    {url}/docs
+is it well                    curl {url}/v1/readyz
+send a frame                  curl -H "Authorization: Bearer $LFR_KEY" -H "Content-Type: image/jpeg" \\
+                                --data-binary @frame.jpg {url}/v1/deployments/ID/cameras/NAME/frames
+watch a camera through it     lfr watch SOURCE --remote {url} --deployment ID --camera NAME
+Ctrl-C ends all of it""", markup=False, soft_wrap=True)  # fmt: skip
+
+
+def _node(args: AppArgs) -> NodeSettings:
+    """Where the node keeps its files: below the home folder, or where its path is too long for sockets, beside it."""
+    import tempfile
+    from pathlib import Path
+
+    from lfr.serving.node import LONGEST_FOLDER, NodeSettings, free_port
+
+    home = args.home or Path()
+    folder = home / "ray"
+    if len(str(folder)) > LONGEST_FOLDER:
+        name = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"lfr-ray-{name}"
+    return NodeSettings(folder, port=free_port())

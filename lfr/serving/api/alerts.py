@@ -1,0 +1,124 @@
+"""The operator's view: alerts, their images, and what people decide about them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+
+from lfr.alerts import (
+    adjudicate,
+    envelope_for_passphrase,
+    hand_over,
+    hold,
+    list_alerts,
+    read_probe,
+    read_reference_image,
+    record_outcome,
+    release_hold,
+    retract,
+    show_alert,
+)
+from lfr.alerts.states import AlertState
+from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
+from lfr.serving.api.problems import PROBLEMS
+from lfr.serving.api.schemas import Adjudication, HandOverRequest, HoldRequest, Outcome, Reason
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["alerts"])
+
+AlertId = Annotated[str, Path(max_length=100, examples=["alert-0f9c41d07ab35e18"])]
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@router.get("/deployments/{deployment_id}/alerts", summary="List alerts", openapi_extra=may("alert.list"))
+def alerts(
+    deployment_id: str,
+    principal: Acting,
+    service: Serving,
+    state: Annotated[AlertState | None, Query(description="Only those in this state.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="At most so many, newest first.")] = 100,
+) -> dict[str, Any]:
+    """Return a deployment's alerts, newest first; a device sees those it raised and no others."""
+    found = list_alerts(service.store, principal, deployment_id=deployment_id, state=state, limit=limit)
+    return {"alerts": [alert.as_dict() for alert in found]}
+
+
+@router.get("/alerts/{alert_id}", summary="Show an alert", openapi_extra=may("alert.list"))
+def alert(alert_id: AlertId, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Return one alert with everything that was decided about it."""
+    summary, history = show_alert(service.store, principal, alert_id)
+    return {**summary.as_dict(), "history": history.as_dict()}
+
+
+@router.get(
+    "/alerts/{alert_id}/images/{which}",
+    summary="Look at an image",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The image."}},
+    openapi_extra=may("alert.image"),
+)
+def image(
+    alert_id: AlertId,
+    which: Literal["probe", "reference"],
+    principal: Acting,
+    service: Serving,
+    purpose: Annotated[str, Query(min_length=1, max_length=4_000, description="Why; the audit log keeps it.")],
+) -> Response:
+    """Return an alert's probe, or the reference it resembles. Every look is an entry in the audit log."""
+    read = read_probe if which == "probe" else read_reference_image
+    content = read(service.store, principal, alert_id, purpose=purpose)
+    kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+    return Response(content, media_type=kind, headers=_NO_STORE)
+
+
+@router.post("/alerts/{alert_id}/adjudication", summary="Adjudicate", openapi_extra=may("alert.adjudicate"))
+def adjudication(alert_id: AlertId, asked: Adjudication, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Decide whether an alert is viable; it can be taken back for ten seconds."""
+    state = adjudicate(service.store, principal, alert_id, **asked.model_dump())
+    service.metrics.adjudications.labels(asked.decision).inc()
+    return {"alert": alert_id, "state": state}
+
+
+@router.post("/alerts/{alert_id}/retraction", summary="Take back", openapi_extra=may("alert.retract"))
+def retraction(alert_id: AlertId, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Take back one's own adjudication within ten seconds."""
+    return {"alert": alert_id, "state": retract(service.store, principal, alert_id)}
+
+
+@router.post("/alerts/{alert_id}/outcome", summary="Record an outcome", openapi_extra=may("alert.outcome"))
+def outcome(alert_id: AlertId, asked: Outcome, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Record that a person was engaged or not, and whether the alert proved true."""
+    return {"alert": alert_id, "state": record_outcome(service.store, principal, alert_id, **asked.model_dump())}
+
+
+@router.post(
+    "/alerts/{alert_id}/hand-over",
+    summary="Hand over as evidence",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The encrypted evidence file."}},
+    openapi_extra=may("alert.hand-over"),
+)
+def handing_over(alert_id: AlertId, asked: HandOverRequest, principal: Acting, service: Serving) -> Response:
+    """Return an encrypted, signed evidence file; to whom and why is logged."""
+    envelope = envelope_for_passphrase(asked.passphrase.get_secret_value())
+    made = hand_over(
+        service.store, principal, alert_id, recipient=asked.recipient, reason=asked.reason, envelope=envelope
+    )
+    headers = {**_NO_STORE, "X-Hand-Over": made.id, "X-Digest": made.digest}
+    return Response(made.content, media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/alerts/{alert_id}/hold", status_code=201, summary="Hold images", openapi_extra=may("alert.hold"))
+def holding(alert_id: AlertId, asked: HoldRequest, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Keep an alert's images beyond their clocks until a review."""
+    made = hold(service.store, principal, alert_id, reason=asked.reason, review_on=asked.review_on)
+    return {"alert": alert_id, "hold": made}
+
+
+@router.delete("/alerts/{alert_id}/hold", summary="Release a hold", openapi_extra=may("alert.release"))
+def releasing(alert_id: AlertId, asked: Reason, principal: Acting, service: Serving) -> dict[str, Any]:
+    """End a hold; the image's own clock then counts again."""
+    release_hold(service.store, principal, alert_id, reason=asked.reason)
+    return {"alert": alert_id, "held": False}

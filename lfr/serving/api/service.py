@@ -1,0 +1,140 @@
+"""What the routes work on, and who may use them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from starlette.requests import HTTPConnection
+
+from lfr.access import Principal, SecretMemory, authenticate
+from lfr.database import Store
+from lfr.deployments import LiveDeployment, live
+from lfr.errors import AccessDeniedError, BusyError
+from lfr.serving.api.heads import Heads
+from lfr.serving.api.metrics import Metrics
+from lfr.serving.api.problems import UnauthenticatedError
+from lfr.serving.camera import FrameAnswer
+from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.opening import ServedModel
+from lfr.serving.order import Position
+from lfr.serving.settings import Limits
+
+__all__ = ["Cameras", "Rates", "Service"]
+
+
+class Cameras(Protocol):
+    """The cameras of live deployments, wherever they run: `lfr.serving.fleet.Fleet`."""
+
+    async def frame(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, encoded: bytes, position: Position
+    ) -> FrameAnswer:
+        """Have a camera take a frame."""
+        ...
+
+    async def end_stream(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, stream: str
+    ) -> FrameAnswer:
+        """Have a camera end a stream."""
+        ...
+
+
+class Rates:
+    """How often somebody may come: a bucket of one second's worth each.
+
+    Parameters
+    ----------
+    per_second
+        Most in a second.
+    what
+        What messages call it.
+    """
+
+    _MOST = 10_000
+
+    def __init__(self, per_second: float, *, what: str) -> None:
+        self._per_second, self._what = per_second, what
+        self._full = max(1.0, per_second)
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, name: str) -> None:
+        """Take one; raises BusyError where none is left."""
+        now = time.monotonic()
+        left, at = self._left.get(name, (self._full, now))
+        left = min(self._full, left + (now - at) * self._per_second)
+        if len(self._left) > self._MOST:
+            self._left.clear()
+        self._left[name] = (max(0.0, left - 1), now) if left >= 1 else (left, now)
+        if left < 1:
+            raise BusyError(f"{name}: over {self._per_second:g} {self._what} a second, which is the limit")
+
+
+@dataclass(eq=False)
+class Service:
+    """What the routes work on.
+
+    Parameters
+    ----------
+    store, cameras, model
+        The governed store, the cameras, the version that runs.
+    limits
+        Of the app.
+    """
+
+    store: Store
+    cameras: Cameras
+    model: ServedModel
+    limits: Limits = field(default_factory=Limits)
+    metrics: Metrics = field(default_factory=Metrics)
+    memory: SecretMemory = field(default_factory=SecretMemory)
+    requests: Rates = field(init=False)
+    frames: Rates = field(init=False)
+    strangers: Rates = field(init=False)
+    heads: Heads = field(init=False)
+    events_open: int = 0
+    _live: dict[tuple[str, str], tuple[LiveDeployment, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.requests = Rates(self.limits.requests_per_second, what="requests")
+        self.frames = Rates(self.limits.frames_per_second, what="frames")
+        self.strangers = Rates(5.0, what="wrong keys")
+        self.heads = Heads()
+
+    def authenticate(self, request: HTTPConnection) -> Principal:
+        """Return whose key the request shows, before anything of it is parsed.
+
+        Raises
+        ------
+        UnauthenticatedError
+            It has none, or one that is not valid.
+        BusyError
+            The key comes too often, or too many wrong ones come from one address.
+        """
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not key:
+            raise UnauthenticatedError("send the key as `Authorization: Bearer lfr_…`")
+        address = request.client.host if request.client else "unknown"
+        try:
+            principal = authenticate(self.store, key, memory=self.memory)
+        except AccessDeniedError as error:
+            self.strangers.take(address)
+            raise UnauthenticatedError(str(error)) from error
+        self.requests.take(principal.id)
+        return principal
+
+    def opened(self, change: int) -> None:
+        """Count streams of events that are open, on the loop's thread."""
+        self.events_open += change
+        self.metrics.events_open.set(self.events_open)
+
+    def live(self, principal: Principal, deployment_id: str) -> LiveDeployment:
+        """Return a deployment that was live within the last `LIVE_FOR_S`; raises as `lfr.deployments.live` does."""
+        principal.require("deployment.run", what=deployment_id)
+        key, now = (principal.force_id, deployment_id), time.monotonic()
+        found = self._live.get(key)
+        if found is None or now - found[1] > LIVE_FOR_S:
+            self._live.pop(key, None)
+            found = live(self.store, principal, deployment_id), now
+            self._live[key] = found
+        return found[0]

@@ -1,0 +1,230 @@
+"""One camera of a live deployment, fed with frames by whoever holds its key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lfr.access import Principal
+from lfr.alerts import RaisedAlert
+from lfr.database import Store
+from lfr.deployments import LiveDeployment, standing
+from lfr.errors import BusyError, LfrError, NotAuthorisedError, StoreUnavailableError
+from lfr.pipeline import StreamProcessor, StreamSettings
+from lfr.pipeline.station import Station
+from lfr.pipeline.stream import FaceReader, References
+from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.order import FrameOrder, Position
+from lfr.serving.settings import Limits
+from lfr.sources import decode_image
+from lfr.types import Faces, Frame, Pixels
+
+__all__ = ["CameraPost", "FrameAnswer", "FrameReader"]
+
+
+class FrameReader(FaceReader, Protocol):
+    """A reader that can look for faces in an encoded frame while its caller does something else."""
+
+    def begin(self, encoded: bytes) -> Callable[[], Faces]:
+        """Begin to look for faces, and return what waits for them; that raises ImageError for a broken frame."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrameAnswer:
+    """What one frame came to.
+
+    Attributes
+    ----------
+    faces
+        Faces in it.
+    faces_seen
+        Finished and current tracks of this camera since it was started.
+    alerts
+        Committed because of it.
+    held_back
+        Matches so far with entries that were suspended or had expired: no alert.
+    stages_s
+        Seconds that each stage took.
+    """
+
+    faces: int
+    faces_seen: int
+    alerts: tuple[RaisedAlert, ...]
+    held_back: int
+    stages_s: Mapping[str, float] = field(default_factory=dict)
+
+
+class CameraPost:
+    """One camera: frames in order, alerts committed before anybody is told, and an end when the authority ends.
+
+    Parameters
+    ----------
+    store, deployment, camera_id
+        Which camera of which live deployment.
+    reader
+        Of the deployment's model.
+    watchlist
+        The sealed list that was authorised.
+    limits
+        Of the app.
+
+    Raises
+    ------
+    NotAuthorisedError
+        The camera is not one of the deployment's.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        deployment: LiveDeployment,
+        camera_id: str,
+        *,
+        reader: FrameReader,
+        watchlist: References,
+        limits: Limits,
+    ) -> None:
+        deployment.check_camera(camera_id)
+        self._store, self._deployment, self._camera_id = store, deployment, camera_id
+        self._reader, self._watchlist, self._limits = reader, watchlist, limits
+        self._order: FrameOrder[FrameAnswer] = FrameOrder(camera_id, on_new_stream=self._next_stream)
+        self._station = self._new_station()
+        self._before: list[Station] = []  # earlier streams that have not been counted to the end
+        self._faces_before = self._held_before = self._index = 0
+        self._principal: Principal | None = None
+        self._waiting, self._lock = 0, threading.Lock()
+        self._looked_at = float("-inf")
+
+    def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer:
+        """Take one encoded frame.
+
+        Raises
+        ------
+        NotAuthorisedError
+            The deployment is not live any more.
+        NotFoundError, AccessDeniedError
+            It is another force's, or the principal's role may not.
+        ImageError
+            It is no picture that can be used.
+        ConflictError
+            It is out of order.
+        LimitError
+            Too many frames of this camera are on their way.
+        StoreUnavailableError
+            The database cannot be asked: nothing was alerted, and the tracks begin anew.
+        """
+        self._check(principal)
+        with self._place():
+            began = time.perf_counter()
+            found = self._reader.begin(encoded)
+            pixels = decode_image(encoded, name="frame", max_pixels=self._limits.frame_pixels)
+            faces = found()
+            detected = time.perf_counter()
+            with self._order.turn(position) as known:
+                if known is not None:
+                    return known
+                answer = self._take(principal, pixels, faces, position, detect_s=detected - began)
+                self._order.answered(position, answer)
+                return answer
+
+    def end_stream(self, principal: Principal, stream: str) -> FrameAnswer:
+        """Decide for the tracks that a stream's end cuts off; raises as `frame` does."""
+        self._check(principal)
+        raised: tuple[RaisedAlert, ...] = ()
+        if self._order.ended(stream):
+            raised = self._station.finish(principal)
+            self._put_away()
+        return FrameAnswer(0, self._faces_seen, raised, self._held_back)
+
+    def close(self) -> None:
+        """Overwrite what is held of faces, count, and log that the use ended."""
+        with self._lock:
+            principal, self._principal = self._principal, None
+        self._station.forget()
+        if principal is not None:
+            with suppress(LfrError):
+                self._station.end(principal)
+
+    def _check(self, principal: Principal) -> None:
+        deployment = self._deployment
+        principal.require("deployment.run", force_id=deployment.force_id, what=f"deployment {deployment.id}")
+        if time.monotonic() - self._looked_at > LIVE_FOR_S:
+            if (stands := standing(self._store, deployment.id)) != "live":
+                self.close()
+                raise NotAuthorisedError(f"deployment {deployment.id}: is {stands}, not live")
+            self._looked_at = time.monotonic()
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Count a frame that is on its way."""
+        with self._lock:
+            if self._waiting >= self._limits.frames_waiting:
+                raise BusyError(
+                    f"camera {self._camera_id}: {self._waiting} frames are on their way already, which is the most"
+                )
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _take(
+        self, principal: Principal, pixels: Pixels, faces: Faces, position: Position, *, detect_s: float
+    ) -> FrameAnswer:
+        began = time.perf_counter()
+        if self._principal is None:
+            self._station.begin(principal, live_source=True)
+        self._principal = principal
+        frame = Frame(self._index, position.captured_at.timestamp(), pixels)
+        self._index += 1
+        try:
+            _, alerts = self._station.take(principal, frame, faces=faces)
+            self._count_before()
+        except BaseException:
+            # An alert that could not be committed, or a face that could not be searched, must be able to come again.
+            self._put_away()
+            raise
+        finally:
+            pixels[:] = 0
+        stages = {"detect": detect_s, "decide": time.perf_counter() - began}
+        return FrameAnswer(len(faces), self._faces_seen, alerts, self._held_back, stages)
+
+    @property
+    def _faces_seen(self) -> int:
+        return self._faces_before + self._station.faces_seen
+
+    @property
+    def _held_back(self) -> int:
+        return self._held_before + self._station.held_back
+
+    def _new_station(self) -> Station:
+        processor = StreamProcessor(
+            self._reader, self._watchlist, self._deployment.rule, settings=StreamSettings(detect_every=1)
+        )
+        return Station(self._store, self._deployment, self._camera_id, processor, wall_clock=True)
+
+    def _next_stream(self) -> None:
+        if self._principal is not None:
+            self._station.finish(self._principal)
+        self._put_away()
+
+    def _put_away(self) -> None:
+        """Forget the tracks, and go on with none."""
+        station, self._station = self._station, self._new_station()
+        station.forget()
+        self._faces_before += station.faces_seen
+        self._held_before += station.held_back
+        self._before.append(station)
+        with suppress(StoreUnavailableError):
+            self._count_before()
+
+    def _count_before(self) -> None:
+        while self._before:
+            self._before[0].count()
+            self._before.pop(0)

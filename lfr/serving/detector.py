@@ -1,0 +1,67 @@
+"""Finds faces in frames, several at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ray import serve
+
+from lfr.errors import ImageError, LfrError
+from lfr.pipeline import Recogniser
+from lfr.serving.opening import ServedModel, open_model
+from lfr.serving.settings import AppArgs
+from lfr.sources import decode_image
+from lfr.types import Faces, Pixels
+
+__all__ = ["Detector"]
+
+Picture = bytes | Pixels
+
+
+class Detector:
+    """One process of the detector.
+
+    Parameters
+    ----------
+    args
+        Of the app.
+    served
+        The model that was resolved at start.
+    """
+
+    def __init__(self, args: AppArgs, served: ServedModel) -> None:
+        self._recogniser = Recogniser(open_model(args, served), min_face_px=args.min_face_px)
+        self._max_pixels = args.limits.frame_pixels
+
+    def model_digest(self) -> str:
+        """Return the digest of the model in use."""
+        return self._recogniser.model.digest
+
+    def detect_batch(self, pictures: Sequence[Picture]) -> list[Faces | LfrError]:
+        """Return the faces of each picture, or why it cannot be used.
+
+        Parameters
+        ----------
+        pictures
+            Each encoded, or (height, width, 3) BGR.
+        """
+        return [self._detect(picture) for picture in pictures]
+
+    @serve.batch(max_batch_size=4, batch_wait_timeout_s=0.0)
+    async def detect(self, pictures: list[Picture]) -> list[Faces | LfrError]:
+        """Return one picture's faces, found together with those of others that wait."""
+        return await asyncio.to_thread(self.detect_batch, pictures)
+
+    def reconfigure(self, config: dict[str, float]) -> None:
+        """Take the batch's limits."""
+        self.detect.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
+        self.detect.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]
+
+    def _detect(self, picture: Picture) -> Faces | LfrError:
+        try:
+            if isinstance(picture, bytes):
+                picture = decode_image(picture, name="frame", max_pixels=self._max_pixels)
+            return self._recogniser.detect(picture)
+        except ImageError as error:
+            return error

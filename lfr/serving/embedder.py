@@ -1,0 +1,57 @@
+"""Makes templates of aligned crops, those of several cameras at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+from ray import serve
+
+from lfr.serving.opening import ServedModel, open_model
+from lfr.serving.settings import AppArgs
+from lfr.types import FloatArray, Pixels
+from lfr.vision import Embedder as Network
+
+__all__ = ["Embedder"]
+
+
+class Embedder:
+    """One process of the embedder.
+
+    Parameters
+    ----------
+    args
+        Of the app.
+    served
+        The model that was resolved at start.
+    """
+
+    def __init__(self, args: AppArgs, served: ServedModel) -> None:
+        model = open_model(args, served)
+        self._network = Network(model, batch_size=args.batch_crops)
+        self._digest = model.digest
+
+    def model_digest(self) -> str:
+        """Return the digest of the model in use."""
+        return self._digest
+
+    def embed_batch(self, groups: Sequence[Pixels]) -> list[FloatArray]:
+        """Return (n, d) templates for each group of (n, 112, 112, 3) BGR crops; groups are embedded together."""
+        together = np.concatenate(groups) if groups else np.zeros((0, 112, 112, 3), np.uint8)
+        vectors = self._network.embed(together).vectors
+        together[:] = 0
+        ends = np.cumsum([len(group) for group in groups])
+        parts = [vectors[end - len(group) : end].copy() for group, end in zip(groups, ends, strict=True)]
+        vectors[:] = 0.0
+        return parts
+
+    @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
+    async def embed(self, groups: list[Pixels]) -> list[FloatArray]:
+        """Return one group's templates, made together with those of others that wait."""
+        return await asyncio.to_thread(self.embed_batch, groups)
+
+    def reconfigure(self, config: dict[str, float]) -> None:
+        """Take the batch's limits."""
+        self.embed.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
+        self.embed.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]

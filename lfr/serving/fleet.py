@@ -1,0 +1,190 @@
+"""The named actors of live deployments: one `Matcher` each, one `Camera` for each of its cameras in use."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+import ray
+from ray import serve
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from lfr.access import Principal
+from lfr.database import Store
+from lfr.deployments import LiveDeployment, live_now
+from lfr.errors import LfrError, ServiceError
+from lfr.serving.camera import CameraPost, FrameAnswer
+from lfr.serving.matcher import Matcher
+from lfr.serving.opening import ServedModel, open_service_store
+from lfr.serving.order import Position
+from lfr.serving.remote import RemoteReader, RemoteReferences
+from lfr.serving.settings import AppArgs
+
+__all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
+
+NAMESPACE = "lfr"
+APP_NAME = "lfr"
+_LOG = logging.getLogger(__name__)
+_MATCHER, _CAMERA = "matcher", "camera"
+_EVERY_ACTOR = {"namespace": NAMESPACE, "lifetime": "detached", "max_restarts": -1, "num_cpus": 0}
+
+
+class Camera:
+    """The actor around a `CameraPost`: reader and watchlist are other processes.
+
+    Parameters
+    ----------
+    args, model
+        Of the app.
+    deployment, camera_id
+        Which camera.
+    """
+
+    def __init__(self, args: AppArgs, model: ServedModel, deployment: LiveDeployment, camera_id: str) -> None:
+        deployment.check_model(model.digest)
+        detector, embedder = (serve.get_deployment_handle(name, APP_NAME) for name in ("Detector", "Embedder"))
+        self._post = CameraPost(
+            open_service_store(args),
+            deployment,
+            camera_id,
+            reader=RemoteReader(detector, embedder, model_digest=model.digest),
+            watchlist=RemoteReferences(lambda: matcher_of(args, deployment)),
+            limits=args.limits,
+        )
+
+    def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer | LfrError:
+        """As `CameraPost.frame`; an error is returned, so that Ray logs nothing of the call."""
+        try:
+            return self._post.frame(principal, encoded, position)
+        except LfrError as error:
+            return error
+        except RayTaskError as error:
+            return _cause(error)
+        except RayError as error:
+            return ServiceError(f"a part of the service is starting again ({type(error).__name__}); send it again")
+
+    def end_stream(self, principal: Principal, stream: str) -> FrameAnswer | LfrError:
+        """As `CameraPost.end_stream`; an error is returned."""
+        try:
+            return self._post.end_stream(principal, stream)
+        except LfrError as error:
+            return error
+        except RayTaskError as error:
+            return _cause(error)
+
+    def close(self) -> None:
+        """As `CameraPost.close`."""
+        self._post.close()
+
+
+class Fleet:
+    """Finds the actors, makes them, and removes those whose deployment is no longer live.
+
+    Parameters
+    ----------
+    args, model
+        Of the app.
+    """
+
+    def __init__(self, args: AppArgs, model: ServedModel) -> None:
+        self._args, self._model = args, model
+        self._cameras: dict[tuple[str, str], Any] = {}
+
+    async def frame(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, encoded: bytes, position: Position
+    ) -> FrameAnswer:
+        """Have a camera take a frame; raises as `CameraPost.frame`, and ServiceError while a part starts again."""
+        return await self._call(deployment, camera_id, "frame", principal, encoded, position)
+
+    async def end_stream(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, stream: str
+    ) -> FrameAnswer:
+        """Have a camera end a stream; raises as `frame`."""
+        return await self._call(deployment, camera_id, "end_stream", principal, stream)
+
+    def reconcile(self, store: Store) -> None:
+        """Make a matcher for each live deployment, and remove every actor of one that is not live.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The database cannot be asked; nothing is changed.
+        """
+        wanted = {deployment.id: deployment for deployment in live_now(store)}
+        for actor in ray.util.list_named_actors(all_namespaces=True):
+            kind, deployment_id = _parts(actor["name"])
+            if actor["namespace"] == NAMESPACE and kind in (_MATCHER, _CAMERA) and deployment_id not in wanted:
+                _remove(actor["name"])
+        for deployment in wanted.values():
+            if deployment.model_digest == self._model.digest:
+                matcher_of(self._args, deployment)
+
+    async def _call(self, deployment: LiveDeployment, camera_id: str, method: str, *given: object) -> FrameAnswer:
+        camera = self._camera(deployment, camera_id)
+        try:
+            answer = await getattr(camera, method).remote(*given)
+        except RayActorError as error:
+            self._cameras.pop((deployment.id, camera_id), None)
+            raise ServiceError(
+                f"camera {camera_id}: is starting again; its tracks begin anew, send the frame again"
+            ) from error
+        except RayTaskError as error:
+            raise _cause(error) from error
+        if isinstance(answer, LfrError):
+            raise answer
+        if not isinstance(answer, FrameAnswer):
+            raise ServiceError(f"camera {camera_id}: gave no answer")
+        return answer
+
+    def _camera(self, deployment: LiveDeployment, camera_id: str) -> Any:  # noqa: ANN401 - an actor's handle
+        deployment.check_camera(camera_id)
+        deployment.check_model(self._model.digest)
+        key = deployment.id, camera_id
+        if key not in self._cameras:
+            concurrency = self._args.limits.frames_waiting + 4
+            self._cameras[key] = (
+                ray.remote(Camera)
+                .options(
+                    name=f"{_CAMERA} {deployment.id} {camera_id}",
+                    get_if_exists=True,
+                    max_concurrency=concurrency,
+                    **_EVERY_ACTOR,
+                )
+                .remote(self._args, self._model, deployment, camera_id)
+            )
+        return self._cameras[key]
+
+
+def matcher_of(args: AppArgs, deployment: LiveDeployment) -> Any:  # noqa: ANN401 - an actor's handle
+    """Return the matcher of a live deployment, made if it is not there."""
+    return (
+        ray.remote(Matcher)
+        .options(name=f"{_MATCHER} {deployment.id}", get_if_exists=True, max_task_retries=2, **_EVERY_ACTOR)
+        .remote(args, deployment)
+    )
+
+
+def _remove(name: str) -> None:
+    with suppress(ValueError):  # somebody else was faster
+        actor = ray.get_actor(name, namespace=NAMESPACE)
+        if _parts(name)[0] == _CAMERA:
+            with suppress(RayError):
+                ray.get(actor.close.remote(), timeout=2)
+        ray.kill(actor, no_restart=True)
+        _LOG.info("removed %s", name)
+
+
+def _parts(name: str) -> tuple[str, str]:
+    kind, _, rest = name.partition(" ")
+    return kind, rest.partition(" ")[0]
+
+
+def _cause(error: RayTaskError) -> LfrError:
+    """Return lfr's own error out of Ray's."""
+    cause = error.cause
+    if isinstance(cause, RayTaskError):
+        return _cause(cause)
+    if isinstance(cause, LfrError):
+        return cause
+    return ServiceError(f"a part of the service failed ({type(cause).__name__}); send it again")

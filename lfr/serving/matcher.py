@@ -1,0 +1,66 @@
+"""Holds one live deployment's sealed watchlist in memory, and scores templates against it."""
+
+from __future__ import annotations
+
+import time
+
+from lfr.deployments import LiveDeployment, standing
+from lfr.errors import NotAuthorisedError
+from lfr.serving.opening import open_service_store
+from lfr.serving.settings import AppArgs
+from lfr.types import Embeddings, FloatArray
+from lfr.watchlist import load_sealed
+
+__all__ = ["LIVE_FOR_S", "Matcher"]
+
+LIVE_FOR_S = 0.25
+"""Seconds for which the answer that a deployment is live is believed."""
+
+
+class Matcher:
+    """The sealed list of one deployment: an immutable snapshot; the database is the truth.
+
+    A restarted one loads it again by its digest, and refuses any other.
+
+    Parameters
+    ----------
+    args
+        Of the app.
+    deployment
+        Whose list it is.
+    """
+
+    def __init__(self, args: AppArgs, deployment: LiveDeployment) -> None:
+        self._store = open_service_store(args)
+        self._deployment = deployment
+        self._sealed = load_sealed(
+            self._store,
+            deployment.watchlist_id,
+            digest=deployment.watchlist_digest,
+            model_digest=deployment.model_digest,
+        )
+        self._looked_at = float("-inf")
+
+    def subjects(self) -> tuple[str, ...]:
+        """Return the entries in the order of the columns of scores."""
+        return self._sealed.snapshot.subjects
+
+    def digest(self) -> str:
+        """Return the digest of the list in memory."""
+        return self._sealed.digest
+
+    def subject_scores(self, vectors: FloatArray, model_digest: str) -> FloatArray:
+        """Return (probes, subjects) scores of (probes, d) templates.
+
+        Raises
+        ------
+        NotAuthorisedError
+            The deployment is no longer live: nothing is searched any more.
+        ModelMismatchError
+            Another model made the templates.
+        """
+        if time.monotonic() - self._looked_at > LIVE_FOR_S:
+            if (stands := standing(self._store, self._deployment.id)) != "live":
+                raise NotAuthorisedError(f"deployment {self._deployment.id}: is {stands}, not live")
+            self._looked_at = time.monotonic()
+        return self._sealed.snapshot.subject_scores(Embeddings(vectors, model_digest))

@@ -1,0 +1,201 @@
+"""The Ray node that lfr runs on: no face in its store or on its disk, a token at its door, and nobody told.
+
+Ray's store is not cleared when an object is freed, and past its size it falls
+back to files. So what is passed between processes travels inside the calls:
+that, and that nothing spills, is the node's system configuration, which only
+its start can set. `check_node` reads it back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lfr.errors import RefusedError, SettingsError
+from lfr.settings import read_settings
+
+__all__ = ["LONGEST_FOLDER", "SYSTEM_CONFIG", "NodeSettings", "check_node", "free_port", "node_environment"]
+
+SYSTEM_CONFIG: dict[str, bool | int] = {
+    "automatic_object_spilling_enabled": False,
+    "max_direct_call_object_size": 16 << 20,
+    "task_rpc_inlined_bytes_limit": 64 << 20,
+}
+"""What a node must have been started with."""
+
+_STORE_BYTES = 100_000_000
+LONGEST_FOLDER = 40
+"""Characters of a node's folder: Ray puts sockets below it, and a socket's path has at most 107."""
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """Where a node keeps its files, and how it is reached.
+
+    Attributes
+    ----------
+    folder
+        Of the node's own: logs, sockets, token; made with mode 0700.
+    address
+        ``host:port`` of its head.
+    cpus, gpus
+        What it offers; None: what Ray finds.
+    token
+        File of its token; None: one below the folder.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 6380
+    cpus: int | None = None
+    gpus: int | None = None
+    token: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """Where a client finds it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def token_file(self) -> Path:
+        """The only lock of Ray's ports."""
+        return self.token or self.folder / "token"
+
+    def prepare(self) -> None:
+        """Make the folder and the token.
+
+        Raises
+        ------
+        SettingsError
+            The folder's path is too long for the sockets below it, or it cannot be written.
+        """
+        if len(str(self.folder)) > LONGEST_FOLDER:
+            raise SettingsError(
+                f"{self.folder}: {len(str(self.folder))} characters, and Ray's sockets below it allow "
+                f"{LONGEST_FOLDER}; give a shorter folder"
+            )
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            self.spill_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.token_file.exists():
+                self.token_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.token_file.touch(mode=0o600)
+                self.token_file.write_text(secrets.token_hex(32), encoding="ascii")
+        except OSError as error:
+            raise SettingsError(f"{self.folder}: cannot be prepared: {error.strerror}") from error
+
+    @property
+    def spill_folder(self) -> Path:
+        """Where Ray would spill, if it spilled: memory, not disk."""
+        shared = Path("/dev/shm")  # noqa: S108 # tmpfs
+        return (shared if shared.is_dir() else self.folder) / f"lfr-spill-{os.getuid()}"
+
+    def command(self, *, block: bool = True) -> list[str]:
+        """Return the command that starts the node, and with ``block`` runs until it is ended."""
+        words = [
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--no-monitor",
+            *(["--block"] if block else []),
+            "--node-ip-address", self.host, "--port", str(self.port),
+            "--include-dashboard", "false", "--include-log-monitor", "false", "--disable-usage-stats",
+            "--object-store-memory", str(_STORE_BYTES), "--temp-dir", str(self.folder),
+            "--object-spilling-directory", str(self.spill_folder),
+            "--system-config", json.dumps(SYSTEM_CONFIG),
+        ]  # fmt: skip
+        for option, value in (("--num-cpus", self.cpus), ("--num-gpus", self.gpus)):
+            if value is not None:
+                words += [option, str(value)]
+        return words
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a node and of everybody who talks to it."""
+    proxy = node.folder / "proxy"
+    return {
+        **environment,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(node.token_file),
+        "RAY_ADDRESS": node.address,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
+    }
+
+
+def check_node() -> None:
+    """Raise unless the node that this process is connected to was started as lfr starts one.
+
+    Raises
+    ------
+    RefusedError
+        Its system configuration is another, or it takes calls without a token.
+    """
+    import ray  # noqa: PLC0415 # a process that only starts the node must not connect
+    from ray._private.state import state  # noqa: PLC0415
+
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        raise RefusedError("RAY_AUTH_MODE is not token: a node without it is open to its network; start with make ray")
+    config: dict[str, object] = state.get_system_config()  # type: ignore[no-untyped-call] # Ray has no public way
+    for name, wanted in SYSTEM_CONFIG.items():
+        if config.get(name) != wanted:
+            raise RefusedError(
+                f"the Ray node was started with {name}={config.get(name)}, and faces stay out of its store only with "
+                f"{wanted}; start it with make ray or lfr serve"
+            )
+    if not _asks_for_token(ray.get_runtime_context().gcs_address):
+        raise RefusedError("the Ray node takes calls without a token; start it with make ray or lfr serve")
+
+
+def _asks_for_token(address: str) -> bool:
+    import grpc  # noqa: PLC0415
+
+    with grpc.insecure_channel(address) as channel:
+        call = channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")
+        try:
+            call(b"", timeout=5)
+        except grpc.RpcError as error:
+            return bool(error.code() == grpc.StatusCode.UNAUTHENTICATED)
+    return False
+
+
+def main() -> int:
+    """Start a node in the background, for ``serve run serve/dev.yaml``; ``make ray`` calls this."""
+    # Where Ray's own clients look for a node and its token, when they are not told.
+    folder = Path(tempfile.gettempdir()) / "ray"
+    node = NodeSettings(folder, port=6379, token=Path.home() / ".ray" / "auth_token")
+    try:
+        node.prepare()
+        # The application is built in one of the node's processes, which knows the node's environment and no other.
+        environment = {**node_environment(node, os.environ), "LFR_HOME": str(read_settings().home.absolute())}
+    except SettingsError as error:
+        sys.stderr.write(f"lfr: {error}\n")
+        return 2
+    code = subprocess.run(node.command(block=False), env=environment, check=False).returncode  # noqa: S603
+    if code == 0:
+        sys.stdout.write("the node runs; next: serve run serve/dev.yaml; `ray stop` ends every node of this machine\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The parts of the pipeline that run in other processes, as the pipeline knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import ray
+from ray.exceptions import ActorDiedError
+from ray.serve.handle import DeploymentHandle
+
+from lfr.errors import LfrError, LimitError
+from lfr.pipeline.recogniser import read_crops
+from lfr.types import Embeddings, Faces, FloatArray, Pixels
+from lfr.vision import Quality
+
+__all__ = ["CROSSING_BYTES", "RemoteReader", "RemoteReferences"]
+
+CROSSING_BYTES = 8 << 20
+"""Most bytes of a frame that cross to another process, inside the call and never through the object store."""
+
+
+_ANSWER_S = 30.0
+
+
+class RemoteReader:
+    """`lfr.pipeline.stream.FaceReader` over the deployments `Detector` and `Embedder`.
+
+    Parameters
+    ----------
+    detector, embedder
+        Handles of the two.
+    model_digest
+        Of the model that both run.
+    """
+
+    def __init__(self, detector: DeploymentHandle[Any], embedder: DeploymentHandle[Any], *, model_digest: str) -> None:
+        self._detector, self._embedder, self._model_digest = detector, embedder, model_digest
+
+    def begin(self, encoded: bytes) -> Callable[[], Faces]:
+        """Begin to look for faces in an encoded frame."""
+        if len(encoded) > CROSSING_BYTES:
+            raise LimitError(f"frame: {len(encoded)} bytes; {CROSSING_BYTES} are the most")
+        response = self._detector.detect.remote(encoded)
+        return lambda: _faces(response.result())
+
+    def detect(self, pixels: Pixels) -> Faces:
+        """Return the faces of a (height, width, 3) BGR picture of at most `CROSSING_BYTES`."""
+        if pixels.nbytes > CROSSING_BYTES:
+            raise LimitError(f"frame: {pixels.nbytes} bytes; {CROSSING_BYTES} are the most")
+        return _faces(self._detector.detect.remote(pixels).result())
+
+    def crops(self, pixels: Pixels, faces: Faces) -> tuple[Pixels, Quality]:
+        """Return aligned crops of the faces, and their quality; made here, where the picture is."""
+        return read_crops(pixels, faces)
+
+    def embed(self, crops: Pixels) -> Embeddings:
+        """Return one template for each aligned crop."""
+        vectors: FloatArray = np.array(self._embedder.embed.remote(crops).result(), np.float32)
+        return Embeddings(vectors, self._model_digest)
+
+
+class RemoteReferences:
+    """`lfr.pipeline.stream.References` over a deployment's `Matcher`.
+
+    Parameters
+    ----------
+    find
+        Returns a handle of the actor; asked again where it is gone for good.
+    """
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find, self._matcher = find, find()
+        self._subjects: tuple[str, ...] | None = None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The entries, in the order of the columns of scores."""
+        if self._subjects is None:
+            self._subjects = self._ask("subjects")
+        return self._subjects
+
+    def subject_scores(self, probes: Embeddings) -> FloatArray:
+        """Return (probes, subjects) scores."""
+        scores: FloatArray = self._ask("subject_scores", probes.vectors, probes.model_digest)
+        return scores
+
+    def _ask(self, method: str, *given: object) -> Any:  # noqa: ANN401 - whatever the method returns
+        try:
+            return ray.get(getattr(self._matcher, method).remote(*given), timeout=_ANSWER_S)
+        except ActorDiedError:
+            self._matcher = self._find()
+            raise
+
+
+def _faces(found: Faces | LfrError) -> Faces:
+    if isinstance(found, LfrError):
+        raise found
+    return found

@@ -1,0 +1,86 @@
+"""How the service runs: typed arguments of the app, unknown keys refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from lfr.settings import read_settings
+
+__all__ = ["AppArgs", "Limits", "Replicas"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Model):
+    """What the interface takes; more is refused with the limit's name."""
+
+    frame_bytes: int = Field(default=8 << 20, ge=1 << 10, le=8 << 20, description="Largest encoded frame in bytes.")
+    frame_pixels: int = Field(default=16_000_000, ge=1 << 10, le=50_000_000, description="Largest frame in pixels.")
+    body_bytes: int = Field(default=1 << 20, ge=1 << 10, le=16 << 20, description="Largest other body in bytes.")
+    frames_per_second: float = Field(default=60.0, gt=0, le=1_000, description="Frames a second of one camera.")
+    requests_per_second: float = Field(default=120.0, gt=0, le=10_000, description="Requests a second of one key.")
+    frames_waiting: int = Field(default=8, ge=1, le=64, description="Frames of one camera on their way at once.")
+    events_open: int = Field(default=200, ge=1, le=900, description="Streams of events open at once, per replica.")
+
+
+class Replicas(_Model):
+    """Processes of one part, and what each may use. Fractions, or nothing starts on a small machine."""
+
+    replicas: int = Field(default=1, ge=1, le=256, description="Processes.")
+    max_replicas: int | None = Field(default=None, ge=1, le=256, description="Most processes, if they are scaled.")
+    cpus: float = Field(default=0.1, ge=0.01, le=64, description="Share of processors that Ray reserves for each.")
+    gpus: float = Field(default=0.0, ge=0, le=8, description="Share of GPUs that Ray reserves for each.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max_replicas is not None and self.max_replicas < self.replicas:
+            raise ValueError(f"max_replicas {self.max_replicas} is under replicas {self.replicas}")
+        return self
+
+
+class AppArgs(_Model):
+    """Arguments of ``lfr.serving.app:build``.
+
+    What is not given comes from the environment of the process that builds the app (`lfr.settings`), once.
+    """
+
+    home: Path | None = Field(default=None, description="Folder of everything that lfr keeps; unset: LFR_HOME.")
+    database_url: SecretStr | None = Field(default=None, description="Database; unset: LFR_DATABASE_URL, else SQLite.")
+    master_key_file: Path | None = Field(default=None, description="Master key; unset: LFR_MASTER_KEY_FILE.")
+    weights: Path | None = Field(default=None, description="Folder of the weight pack; unset: LFR_WEIGHTS.")
+    model: str | None = Field(default=None, description="Model version or registry alias; unset: LFR_MODEL.")
+    threads: int = Field(default=1, ge=1, le=256, description="Threads of the networks in each process.")
+    limits: Limits = Field(default_factory=Limits, description="What the interface takes.")
+    api: Replicas = Field(default_factory=Replicas, description="The HTTP interface.")
+    detector: Replicas = Field(default_factory=Replicas, description="Finds faces.")
+    embedder: Replicas = Field(default_factory=Replicas, description="Makes templates.")
+    batch_frames: int = Field(default=4, ge=1, le=64, description="Most frames that are searched for faces at once.")
+    batch_crops: int = Field(default=32, ge=1, le=512, description="Most faces that are embedded at once.")
+    batch_wait_s: float = Field(default=0.0, ge=0, le=0.1, description="Wait for a fuller batch, in seconds.")
+    min_face_px: int | None = Field(default=None, ge=10, description="Smallest face to find; larger is faster.")
+    sweep_every_s: float = Field(default=60.0, gt=0, description="Seconds between sweeps of what is due.")
+
+    def resolved(self) -> AppArgs:
+        """Return the arguments with what the environment says filled in, every path absolute.
+
+        Raises
+        ------
+        SettingsError
+            A variable has a value that its field does not allow.
+        """
+        settings = read_settings()
+        master, weights = self.master_key_file or settings.master_key_file, self.weights or settings.weights
+        return self.model_copy(
+            update={
+                "home": (self.home or settings.home).absolute(),
+                "database_url": self.database_url or settings.database_url,
+                "master_key_file": master.absolute() if master else None,
+                "weights": weights.absolute() if weights else None,
+                "model": self.model or settings.model,
+            }
+        )

@@ -1,0 +1,203 @@
+"""Runs the node and the application on this machine, and starts them again where they end.
+
+A raylet or GCS that is killed never comes back by itself on a node of one, so
+this process, which does not talk to Ray itself, watches the node and the
+interface and begins anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+import psutil
+
+from lfr.errors import ServiceError, SettingsError
+from lfr.serving.node import NodeSettings, node_environment
+from lfr.serving.settings import AppArgs
+
+__all__ = ["Supervisor"]
+
+_LOOK_S = 1.0
+_SILENT_S = 15.0
+_NODE_S, _DEPLOY_S, _STOP_S = 60.0, 240.0, 4.0
+
+
+@dataclass(eq=False)
+class Supervisor:
+    """One node with the application on it.
+
+    Parameters
+    ----------
+    args
+        Of the app, resolved.
+    node
+        Where it runs.
+    host, port
+        Where the interface listens.
+    say
+        Told what happens.
+    """
+
+    args: AppArgs
+    node: NodeSettings
+    host: str = "127.0.0.1"
+    port: int = 8000
+    say: Callable[[str], None] = lambda _: None
+    starts: int = 0
+    _process: subprocess.Popen[str] | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        """Of the interface."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def node_pid(self) -> int:
+        """Process of the node, whose session all its processes share."""
+        if self._process is None:
+            raise ServiceError("the node is not running")
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        self.node.prepare()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start node and application, and return once it answers.
+
+        Raises
+        ------
+        ServiceError
+            The node did not start, or the application refused; the message says why.
+        """
+        self.starts += 1
+        environment = node_environment(self.node, os.environ)
+        try:
+            self.say("starting the Ray node")
+            self._start_node(environment, tries=3)
+            self.say("starting detector, embedder and interface")
+            self._deploy(environment)
+            self._wait_for_answer()
+        except BaseException:
+            self.stop()
+            raise
+
+    def watch(self) -> None:
+        """Watch until `close` is called, and start again where node or interface end."""
+        silent_since: float | None = None
+        while not self._done.wait(_LOOK_S):
+            ended = self._process is None or self._process.poll() is not None
+            if not ended and self.answers():
+                silent_since = None
+                continue
+            silent_since = silent_since or time.monotonic()
+            if ended or time.monotonic() - silent_since > _SILENT_S:
+                self.say("the Ray node ended" if ended else f"no answer for {_SILENT_S:.0f} seconds")
+                self.stop()
+                try:
+                    self.start()
+                except ServiceError as error:
+                    self.say(f"{error}; trying again")
+                silent_since = None
+
+    def close(self) -> None:
+        """Have `watch` return."""
+        self._done.set()
+
+    def answers(self) -> bool:
+        """Whether the interface answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/v1/healthz", timeout=2) as answer:  # noqa: S310 # our own URL
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, TimeoutError, ConnectionError, OSError):
+            return False
+
+    def stop(self) -> None:
+        """End every process of the node: they share a session of their own."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for kind, wait_s in ((signal.SIGTERM, _STOP_S), (signal.SIGKILL, _STOP_S)):
+            left = [found for found in psutil.process_iter() if _session_of(found.pid) == process.pid]
+            for found in left:
+                with suppress(psutil.Error):
+                    found.send_signal(kind)
+            alive = psutil.wait_procs(left, timeout=wait_s)[1]
+            if not alive:
+                break
+        process.wait()
+
+    def _start_node(self, environment: dict[str, str], *, tries: int) -> None:
+        """Start the node; Ray gives up after 30 seconds, which a busy machine may need, so several times."""
+        path = self.node.folder / "node.log"
+        with path.open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(  # noqa: S603 # our own command
+                self.node.command(), env=environment, stdout=log, stderr=subprocess.STDOUT, text=True,
+                start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + _NODE_S
+        while time.monotonic() < until:
+            if "Ray runtime started" in path.read_text(encoding="utf-8", errors="replace"):
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        if tries > 1:
+            self.stop()
+            self._start_node(environment, tries=tries - 1)
+            return
+        last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        raise ServiceError(f"the Ray node did not start: {''.join(last) or 'no reason given'} ({path})")
+
+    def _deploy(self, environment: dict[str, str]) -> None:
+        args = self.args.model_dump(mode="json")
+        if self.args.database_url is not None:
+            args["database_url"] = self.args.database_url.get_secret_value()
+        asked = {"args": args, "address": self.node.address, "host": self.host, "port": self.port}
+        try:
+            done = subprocess.run(  # our own command
+                [sys.executable, "-m", "lfr.serving.deploy"], input=json.dumps(asked), env=environment, text=True,
+                capture_output=True, timeout=_DEPLOY_S, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError(f"the application did not start within {_DEPLOY_S:.0f} seconds") from error
+        if done.returncode == 0:
+            return
+        lines = done.stderr.strip().splitlines()
+        own = next((line.removeprefix("lfr: ") for line in reversed(lines) if line.startswith("lfr: ")), None)
+        if own is not None:
+            raise SettingsError(own)
+        (self.node.folder / "deploy.log").write_text(done.stderr, encoding="utf-8")
+        reason = lines[-1] if lines else "no reason given"
+        raise ServiceError(f"the application did not start: {reason} ({self.node.folder / 'deploy.log'})")
+
+    def _wait_for_answer(self) -> None:
+        until = time.monotonic() + _NODE_S
+        while not self.answers():
+            if time.monotonic() > until:
+                raise ServiceError(f"{self.url}: no answer {_NODE_S:.0f} seconds after the start")
+            time.sleep(0.1)
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None

@@ -1,0 +1,68 @@
+"""The cameras of a service in this process, without Ray: the same `CameraPost`, with the model beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi.concurrency import run_in_threadpool
+
+from lfr.access import Principal
+from lfr.database import Store
+from lfr.deployments import LiveDeployment
+from lfr.pipeline import Recogniser
+from lfr.serving.camera import CameraPost, FrameAnswer
+from lfr.serving.order import Position
+from lfr.serving.settings import Limits
+from lfr.sources import decode_image
+from lfr.types import Faces
+from lfr.watchlist import load_sealed
+
+__all__ = ["LocalCameras", "LocalReader"]
+
+
+class LocalReader(Recogniser):
+    """A recogniser that takes encoded frames."""
+
+    def begin(self, encoded: bytes) -> Callable[[], Faces]:
+        """Look for faces when asked for them."""
+        return lambda: self.detect(decode_image(encoded, name="frame"))
+
+
+class LocalCameras:
+    """`lfr.serving.api.Cameras` in this process."""
+
+    def __init__(self, store: Store, reader: LocalReader, *, limits: Limits | None = None) -> None:
+        self._store, self._reader, self._limits = store, reader, limits or Limits()
+        self._posts: dict[tuple[str, str], CameraPost] = {}
+
+    async def frame(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, encoded: bytes, position: Position
+    ) -> FrameAnswer:
+        """Have a camera take a frame."""
+        return await run_in_threadpool(self.post(deployment, camera_id).frame, principal, encoded, position)
+
+    async def end_stream(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, stream: str
+    ) -> FrameAnswer:
+        """Have a camera end a stream."""
+        return await run_in_threadpool(self.post(deployment, camera_id).end_stream, principal, stream)
+
+    def post(self, deployment: LiveDeployment, camera_id: str) -> CameraPost:
+        """Return a camera, made the first time."""
+        key = deployment.id, camera_id
+        if key not in self._posts:
+            sealed = load_sealed(
+                self._store,
+                deployment.watchlist_id,
+                digest=deployment.watchlist_digest,
+                model_digest=deployment.model_digest,
+            )
+            self._posts[key] = CameraPost(
+                self._store,
+                deployment,
+                camera_id,
+                reader=self._reader,
+                watchlist=sealed.snapshot,
+                limits=self._limits,
+            )
+        return self._posts[key]

@@ -1,0 +1,36 @@
+"""A store with a live demo deployment and keys to use it with, and somebody who walks past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lfr.models import Model
+from lfr.serving.made_up import MadeUpForce, make_up_force
+from lfr.sources import demo_portraits, read_image
+
+__all__ = ["LISTED", "ROLES", "STRANGER", "Served", "served", "walk"]
+
+LISTED, STRANGER, FILLER = "s001", "s006", "s002"
+ROLES = ("operator", "watchlist_manager", "authorising_officer", "auditor", "mlops", "admin", "field_unit")
+Served = MadeUpForce
+
+
+def served(home: Path, model: Model) -> Served:
+    """Make a force whose list holds `LISTED` and a filler."""
+    people = {name: next(p.path for p in demo_portraits() if p.subject_id == name) for name in (LISTED, FILLER)}
+    return make_up_force(home, model, people)
+
+
+def walk(subject_id: str, *, frames: int = 12) -> Iterator[bytes]:
+    """Somebody crosses the picture: JPEGs of 640x360."""
+    face = read_image([p.path for p in demo_portraits() if p.subject_id == subject_id][1])
+    for index in range(frames):
+        picture = np.full((360, 640, 3), 90, np.uint8)
+        picture[70:294, 40 + 4 * index : 264 + 4 * index] = face
+        done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        assert done
+        yield data.tobytes()

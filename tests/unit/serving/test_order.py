@@ -1,0 +1,144 @@
+"""The order of a camera's frames, whichever way they come."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lfr.errors import ConflictError
+from lfr.serving.order import FrameOrder, Position
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def at(seconds: float, *, stream: str = "", index: int | None = None) -> Position:
+    return Position(NOON + timedelta(seconds=seconds), stream, index)
+
+
+def take(order: FrameOrder[str], position: Position, answer: str = "") -> str:
+    with order.turn(position) as known:
+        if known is not None:
+            return f"again {known}"
+        order.answered(position, answer)
+        return answer
+
+
+def test_numbered_frames_get_their_turn_in_the_order_of_their_numbers_however_they_come() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=5)
+    taken: list[int] = []
+
+    def send(index: int) -> None:
+        position = at(index, stream="a", index=index)
+        with order.turn(position) as known:
+            assert known is None
+            taken.append(index)
+            order.answered(position, "seen")
+
+    threads = [threading.Thread(target=send, args=(index,)) for index in range(12)]
+    random.Random(3).shuffle(threads)
+    for thread in threads:
+        thread.start()
+        time.sleep(0.005)
+    for thread in threads:
+        thread.join(10)
+    assert taken == list(range(12))
+
+
+def test_a_frame_whose_predecessor_is_lost_goes_on_after_a_wait() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=0.1)
+    take(order, at(0, stream="a", index=0))
+    began = time.monotonic()
+    assert take(order, at(2, stream="a", index=2), "late") == "late"
+    assert time.monotonic() - began >= 0.1
+    with pytest.raises(ConflictError, match="frame 1 came after frame 2"):
+        take(order, at(1, stream="a", index=1))
+
+
+def test_a_camera_that_began_anew_takes_a_streams_frames_from_the_earliest_that_comes() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=0.2)
+    taken: list[int] = []
+
+    def send(index: int) -> None:
+        with order.turn(at(index, stream="a", index=index)):
+            taken.append(index)
+
+    threads = [threading.Thread(target=send, args=(index,)) for index in (9, 7, 8)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join(10)
+    assert taken == [7, 8, 9]
+
+
+def test_a_frame_that_is_sent_again_gets_the_same_answer_and_is_not_taken_twice() -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    take(order, at(0, stream="a", index=0), "one alert")
+    assert take(order, at(0, stream="a", index=0)) == "again one alert"
+
+
+def test_a_frame_that_failed_may_be_sent_again() -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    take(order, at(0, stream="a", index=0))
+    with pytest.raises(RuntimeError), order.turn(at(1, stream="a", index=1)):
+        raise RuntimeError
+    assert take(order, at(1, stream="a", index=1), "seen") == "seen"
+
+
+def test_a_frame_that_fails_late_is_waited_for_again_by_the_one_that_follows() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=0.3)
+    taken: list[int] = []
+    take(order, at(0, stream="a", index=0))
+
+    def follow() -> None:
+        with order.turn(at(2, stream="a", index=2)):
+            taken.append(2)
+
+    follower = threading.Thread(target=follow)
+    with pytest.raises(RuntimeError), order.turn(at(1, stream="a", index=1)):
+        follower.start()
+        time.sleep(0.5)  # longer than it waits for one that does not come
+        raise RuntimeError
+    time.sleep(0.1)
+    with order.turn(at(1, stream="a", index=1)):
+        taken.append(1)
+    follower.join(10)
+    assert taken == [1, 2]
+
+
+@pytest.mark.parametrize("later", [0.0, -1.0])
+def test_a_frame_that_is_not_later_is_refused(later: float) -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    take(order, at(0))
+    with pytest.raises(ConflictError, match="not after"):
+        take(order, at(later))
+
+
+def test_another_stream_begins_anew_and_the_one_before_is_over() -> None:
+    begun: list[int] = []
+    order: FrameOrder[str] = FrameOrder("north", on_new_stream=lambda: begun.append(1))
+    take(order, at(100, stream="a", index=0))
+    assert take(order, at(0, stream="b", index=0), "new") == "new"
+    assert begun == [1]
+    with pytest.raises(ConflictError, match="stream a has ended"):
+        take(order, at(101, stream="a", index=1))
+
+
+def test_a_stream_that_was_ended_takes_no_more_frames() -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    take(order, at(0, stream="a", index=0))
+    assert order.ended("a")
+    assert not order.ended("a")
+    with pytest.raises(ConflictError, match="stream a has ended"):
+        take(order, at(1, stream="a", index=1))
+
+
+def test_frames_without_a_stream_may_come_between_streams() -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    take(order, at(0))
+    take(order, at(0, stream="a", index=0))
+    assert take(order, at(1), "seen") == "seen"

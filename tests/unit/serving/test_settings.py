@@ -1,0 +1,75 @@
+"""The arguments of the app: typed, absolute, unknown keys refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from lfr.errors import SettingsError
+from lfr.serving.node import LONGEST_FOLDER, SYSTEM_CONFIG, NodeSettings, node_environment
+from lfr.serving.settings import AppArgs
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"modle": "openvino-f32"},
+        {"limits": {"frame_bytes": 64 << 20}},
+        {"limits": {"frames_per_second": 0}},
+        {"api": {"replicas": 4, "max_replicas": 2}},
+        {"detector": {"cpus": 0}},
+    ],
+)
+def test_arguments_that_are_unknown_or_out_of_bounds_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        AppArgs.model_validate(wrong)
+
+
+def test_what_is_not_given_comes_from_the_environment_and_is_absolute(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LFR_HOME", "kept")
+    monkeypatch.setenv("LFR_MODEL", "torch-f32")
+    args = AppArgs().resolved()
+    assert args.home == tmp_path / "kept"
+    assert args.model == "torch-f32"
+    assert AppArgs(model="openvino-f32").resolved().model == "openvino-f32"
+
+
+def test_a_database_password_stays_out_of_the_arguments_text() -> None:
+    args = AppArgs.model_validate({"database_url": "postgresql://lfr:secret@db/lfr"})
+    assert "secret" not in repr(args)
+
+
+def test_a_node_is_started_so_that_nothing_spills_and_a_token_is_asked_for(tmp_path: Path) -> None:
+    node = NodeSettings(tmp_path / "ray", port=7000)
+    words = node.command()
+    assert "--disable-usage-stats" in words
+    assert words[words.index("--include-dashboard") + 1] == "false"
+    assert SYSTEM_CONFIG["automatic_object_spilling_enabled"] is False
+    environment = node_environment(node, {})
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert environment["RAY_ADDRESS"] == "127.0.0.1:7000"
+
+
+def test_the_token_is_the_owners_alone_and_stays_the_same() -> None:
+    import tempfile  # noqa: PLC0415 # a short path, as the node needs
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        node = NodeSettings(Path(short) / "ray")
+        node.prepare()
+        token = node.token_file.read_text()
+        assert len(token) == 64
+        assert node.token_file.stat().st_mode & 0o777 == 0o600
+        assert node.folder.stat().st_mode & 0o777 == 0o700
+        node.prepare()
+        assert node.token_file.read_text() == token
+
+
+def test_a_folder_too_long_for_sockets_is_refused_by_its_length(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=str(LONGEST_FOLDER)):
+        NodeSettings(tmp_path / ("long" * 20)).prepare()
