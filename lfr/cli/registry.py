@@ -112,9 +112,9 @@ def show(version: VersionArgument, json: JsonOption = False) -> None:
 @app.command()
 def evaluate(
     version: VersionArgument,
-    notebooks: Annotated[Path, typer.Option("--notebooks", metavar="FOLDER", help="Where the notebooks are.")] = Path(
-        "notebooks"
-    ),
+    notebooks: Annotated[
+        Path | None, typer.Option("--notebooks", metavar="FOLDER", help="Yours instead of lfr's.", show_default=False)
+    ] = None,
     dataset: Annotated[str, typer.Option("--dataset", help="demo, lfw or folder.")] = "demo",
     root: Annotated[str, typer.Option("--root", metavar="FOLDER", help="Where lfw or folder lies.")] = "",
     manifest: Annotated[str, typer.Option("--manifest", metavar="CSV", help="An evaluation set of your own.")] = "",

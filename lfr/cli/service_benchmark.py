@@ -20,11 +20,11 @@ from lfr.alerts import RaisedAlert
 from lfr.client import FieldUnit, FrameResult
 from lfr.deployments import live
 from lfr.errors import ImageError
+from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.evaluation.rehearsal_scene import demo_setup
 from lfr.models import Model
 from lfr.pipeline import Recogniser, StreamProcessor
 from lfr.pipeline.station import Station
-from lfr.serving.made_up import MadeUpForce, make_up_force
 from lfr.serving.node import NodeSettings, free_port
 from lfr.serving.settings import AppArgs
 from lfr.serving.supervisor import Supervisor

@@ -156,6 +156,12 @@ class SceneEvaluation:
         """Take proposals that came without a frame: those of the end of the scene."""
         self._alerts.extend(proposals)
 
+    def subject_of(self, track_id: int) -> str | None:
+        """Return who walked, for the track that followed them so far; None for one that followed no true face."""
+        votes = self._followed.get(track_id)
+        pass_id = votes.most_common(1)[0][0] if votes else None
+        return next((walk.subject_id for walk in self.passes if walk.pass_id == pass_id), None)
+
     def score(self, *, faces_seen: int) -> SceneScore:
         """Return the result. A track belongs to the pass it followed for most frames."""
         pass_of = {track: votes.most_common(1)[0][0] for track, votes in self._followed.items()}

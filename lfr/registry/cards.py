@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lfr.errors import RegistryError
 from lfr.registry.bundle import Bundle, read_bundle
 from lfr.registry.evidence import evidence_card, find_evidence
+from lfr.registry.installed import installed_folder
 from lfr.registry.tracking import Tracking
 from lfr.registry.versions import RegisteredVersion, bundle_folder
 from lfr.types import problems_of
@@ -29,9 +30,8 @@ __all__ = [
     "read_model_card",
 ]
 
-_HERE = Path(__file__).parents
-CARDS = next((folder for folder in (_HERE[1] / "data_cards", _HERE[2] / "data_cards") if folder.is_dir()), _HERE[2])
-"""Where the cards of this installation lie: in the package where it was installed from a wheel, else beside it."""
+CARDS = installed_folder("data_cards")
+"""Where the cards of this installation lie."""
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _DIGEST = r"^[0-9a-f]{64}$"

@@ -19,6 +19,7 @@ from lfr.models import VERSIONS, Model, load_model
 from lfr.registry.cards import DataCard, read_data_card
 from lfr.registry.documents import Kind
 from lfr.registry.evidence import log_evidence
+from lfr.registry.installed import installed_folder
 from lfr.registry.model_card import version_card
 from lfr.registry.parity import measure_parity
 from lfr.registry.speed import measure_speed
@@ -37,13 +38,13 @@ def evaluate_version(
     tracking: Tracking,
     version: RegisteredVersion,
     *,
-    notebooks: Path,
     home: Path,
     data: Mapping[str, str],
     by: str,
     fpir: float,
     watchlist_size: int | None,
     card: str = "",
+    notebooks: Path | None = None,
     said: Callable[[str], None] = lambda _: None,
 ) -> dict[str, str]:
     """Make and log every kind of evidence, and the model card that is written from it.
@@ -52,8 +53,6 @@ def evaluate_version(
     ----------
     tracking, version
         Where, and on what.
-    notebooks
-        Folder of `CALIBRATION` and `FAIRNESS`.
     home
         Where templates are kept, and the registry unless a server has it.
     data
@@ -62,6 +61,8 @@ def evaluate_version(
         Parameters of the notebooks.
     card
         Name of the data card; empty: that of the data set.
+    notebooks
+        Folder of `CALIBRATION` and `FAIRNESS`; None: those that come with lfr.
     said
         Told what is done next.
 
@@ -79,6 +80,7 @@ def evaluate_version(
     if data.get("manifest") and not card:
         raise RegistryError("evidence needs a data card: give --card for a manifest of your own")
     described = read_data_card(card or _CARD_OF.get(data.get("dataset", ""), ""))
+    notebooks = notebooks or installed_folder("notebooks")
     model = load_version(tracking, version)
     logging = _Logging(tracking, version, described)
     common = {**data, "registered": str(version.number), "home": str(home), "model": ""}

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.models import Model
-from lfr.serving.made_up import MadeUpForce, make_up_force
 from lfr.sources import demo_portraits, read_image
 
 __all__ = ["LISTED", "ROLES", "STRANGER", "Served", "served", "walk"]

@@ -1,4 +1,4 @@
-"""A made-up force with a live demonstration, for benchmarks and tests of the service: its own store, people and list.
+"""A made-up force with a live demonstration, for notebooks, benchmarks and tests: its own store, people and list.
 
 Everything is done by the governed operations, as users do it.
 """
