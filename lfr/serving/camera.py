@@ -19,6 +19,7 @@ from lfr.pipeline.station import Station
 from lfr.pipeline.stream import FaceReader, References
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.order import FrameOrder, Position
+from lfr.serving.screen import Picture, Screen
 from lfr.serving.settings import Limits
 from lfr.sources import decode_image
 from lfr.types import Faces, Frame, Pixels
@@ -32,6 +33,9 @@ class FrameReader(FaceReader, Protocol):
     def begin(self, encoded: bytes) -> Callable[[], Faces]:
         """Begin to look for faces, and return what waits for them; that raises ImageError for a broken frame."""
         ...
+
+
+_PREVIEW_WAIT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class CameraPost:
         self._principal: Principal | None = None
         self._waiting, self._lock = 0, threading.Lock()
         self._looked_at = float("-inf")
+        self._screen, self._alerted = Screen(), dict[int, str]()  # tracks of the current stream that alerts are about
 
     def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer:
         """Take one encoded frame.
@@ -141,11 +146,28 @@ class CameraPost:
             self._put_away()
         return FrameAnswer(0, self._faces_seen, raised, self._held_back)
 
+    def preview(self, principal: Principal, after: int) -> Picture | None:
+        """Return a picture of what the camera sees now, later than one that was seen; None where none comes soon.
+
+        Raises
+        ------
+        NotAuthorisedError
+            The deployment is not live any more.
+        NotFoundError, AccessDeniedError
+            It is another force's, or the principal's role may not.
+        """
+        principal.require(
+            "deployment.preview", force_id=self._deployment.force_id, what=f"deployment {self._deployment.id}"
+        )
+        self._check_live()
+        return self._screen.next(after=after, wait_s=_PREVIEW_WAIT_S)
+
     def close(self) -> None:
         """Overwrite what is held of faces, count, and log that the use ended."""
         with self._lock:
             principal, self._principal = self._principal, None
         self._station.forget()
+        self._screen.forget()
         if principal is not None:
             with suppress(LfrError):
                 self._station.end(principal)
@@ -153,6 +175,10 @@ class CameraPost:
     def _check(self, principal: Principal) -> None:
         deployment = self._deployment
         principal.require("deployment.run", force_id=deployment.force_id, what=f"deployment {deployment.id}")
+        self._check_live()
+
+    def _check_live(self) -> None:
+        deployment = self._deployment
         if time.monotonic() - self._looked_at > LIVE_FOR_S:
             if (stands := standing(self._store, deployment.id)) != "live":
                 self.close()
@@ -184,7 +210,9 @@ class CameraPost:
         frame = Frame(self._index, position.captured_at.timestamp(), pixels)
         self._index += 1
         try:
-            _, alerts = self._station.take(principal, frame, faces=faces)
+            result, alerts = self._station.take(principal, frame, faces=faces)
+            self._alerted |= {alert.track_id: alert.category for alert in alerts}
+            self._screen.offer(pixels, result, self._alerted)
             self._count_before()
         except BaseException:
             # An alert that could not be committed, or a face that could not be searched, must be able to come again.
@@ -217,6 +245,7 @@ class CameraPost:
     def _put_away(self) -> None:
         """Forget the tracks, and go on with none."""
         station, self._station = self._station, self._new_station()
+        self._alerted = {}
         station.forget()
         self._faces_before += station.faces_seen
         self._held_before += station.held_back

@@ -12,6 +12,7 @@ from lfr.deployments import LiveDeployment
 from lfr.pipeline import Recogniser
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.order import Position
+from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
 from lfr.sources import decode_image
 from lfr.types import Faces
@@ -46,6 +47,12 @@ class LocalCameras:
     ) -> FrameAnswer:
         """Have a camera end a stream."""
         return await run_in_threadpool(self.post(deployment, camera_id).end_stream, principal, stream)
+
+    async def preview(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, after: int
+    ) -> Picture | None:
+        """Return a camera's next picture."""
+        return await run_in_threadpool(self.post(deployment, camera_id).preview, principal, after)
 
     def post(self, deployment: LiveDeployment, camera_id: str) -> CameraPost:
         """Return a camera, made the first time."""

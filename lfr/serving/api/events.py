@@ -23,7 +23,7 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["alerts"])
 
-_KEEP_ALIVE_S = 10.0
+_KEEP_ALIVE_S = 2.0  # what follows a stream takes a longer silence for a broken connection
 _AT_ONCE = 200
 
 

@@ -24,7 +24,7 @@ from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
 from lfr.serving.api.problems import PROBLEMS
 from lfr.serving.api.schemas import PassRequest, Reason, Reasons
 from lfr.types import Calibration
-from lfr.watchlist import approve, destroy, list_watchlists, seal, show, suspend
+from lfr.watchlist import approve, destroy, lint, list_watchlists, seal, show, suspend
 
 __all__ = ["router"]
 
@@ -57,6 +57,12 @@ def watchlist(
 def approval(watchlist_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
     """Approve every entry that somebody else added; under-18s are authorised one by one on the command line."""
     return {"watchlist": watchlist_id, "approved": approve(service.store, principal, watchlist_id)}
+
+
+@router.post(f"{_LIST}/lint", summary="Look a watchlist over", tags=_LISTS, openapi_extra=may("watchlist.lint"))
+def looking_over(watchlist_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Return what stands against sealing: quality, look-alikes, dates, minors. Strangers: on the command line only."""
+    return lint(service.store, principal, watchlist_id).as_dict()
 
 
 @router.post(f"{_LIST}/seal", summary="Seal a watchlist", tags=_LISTS, openapi_extra=may("watchlist.seal"))
