@@ -49,7 +49,9 @@ async def stream(websocket: WebSocket, deployment_id: str, camera_id: str) -> No
         await websocket.close(_POLICY, str(error)[:100])
         return
     await websocket.accept()
-    answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(service.limits.frames_waiting)
+    # Beside those in the queue, one is being answered and one waits for its place.
+    places = max(1, service.limits.frames_waiting - 2)
+    answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(places)
     writer = asyncio.create_task(_answer(websocket, answers))
     name = secrets.token_hex(8)
     try:

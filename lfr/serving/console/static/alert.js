@@ -3,7 +3,7 @@
 import { get, imageUrl } from "./api.js";
 import { decisionForm, outcomeForm, undoBar } from "./deciding.js";
 import { el, facts, fill, newId, notice, setText, svg } from "./dom.js";
-import { ago, category, clock, dateTime, KINDS, left, scoreSentence, state as stateText, thresholdSentence, time } from "./words.js";
+import { ago, category, clock, dateTime, KINDS, left, scoreSentence, state as stateText, thresholdInShort, time } from "./words.js";
 
 const UNDO_MS = 10_000;
 const PURPOSE = "to adjudicate the alert";
@@ -47,7 +47,7 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
         ]),
         gauge(alert),
         el("p", { class: "score" }, scoreSentence(alert)),
-        el("p", { class: "muted small" }, thresholdSentence(deployment.calibration)),
+        el("p", { class: "muted small" }, thresholdInShort(deployment.calibration)),
         retention,
       ),
     ),
@@ -161,8 +161,9 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
   function tick() {
     setText(when, ago(alert.captured_at));
     const remaining = alert.image_until && left(alert.image_until);
-    const held = alert.held ? "These images are held as evidence until they are reviewed." : null;
-    setText(retention, held ?? (remaining ? `These images are deleted in ${remaining} (${dateTime(alert.image_until)}).` : "These images are not kept any more."));
+    const held = alert.held ? "The images are held as evidence until they are reviewed." : null;
+    setText(retention, held ?? (remaining ? `Images are deleted in ${remaining}.` : "The images are not kept any more."));
+    if (remaining) retention.title = dateTime(alert.image_until);
     if (bar && !bar.tick()) draw();
   }
 

@@ -73,14 +73,14 @@ async function drawFrame() {
       "header",
       { class: "top" },
       el("span", { class: "brand" }, "lfr"),
-      el("label", { class: "picker", for: "picker" }, el("span", {}, "Deployment"), state.picker),
+      el("label", { class: "picker", for: "picker" }, el("span", { class: "only-read" }, "Deployment"), state.picker),
       state.connection,
+      el("nav", { class: "tabs", "aria-label": "Pages" }, state.tabs.map(([, link]) => link)),
       el("span", { class: "grow" }),
       state.mute,
-      el("span", { class: "who" }, el("span", {}, state.session.id), el("span", { class: "muted" }, state.session.roles.map(plain).join(", "))),
+      el("span", { class: "who", title: state.session.id }, el("span", {}, state.session.roles.map(plain).join(", ")), el("span", { class: "muted" }, state.session.id)),
       el("button", { type: "button", class: "quiet", onclick: signOut }, "Sign out"),
     ),
-    el("nav", { class: "tabs", "aria-label": "Pages" }, state.tabs.map(([, link]) => link)),
     state.banner,
     state.main,
   );
@@ -224,8 +224,7 @@ function drawTitle() {
 }
 
 function drawMute() {
-  state.mute.setAttribute("aria-pressed", String(muted()));
-  setText(state.mute, muted() ? "🔇 Sound is off" : "🔊 Sound is on");
+  setText(state.mute, muted() ? "♪ Sound off" : "♪ Sound on");
 }
 
 function toggleSound() {

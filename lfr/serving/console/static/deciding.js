@@ -5,8 +5,8 @@ import { el, fill, newId, notice, say, setText } from "./dom.js";
 import { clock, KINDS } from "./words.js";
 
 const FACTORS = [
-  ["subject_factors", "The person", ["Face shape and features agree", "A mark or scar agrees", "Age or hair differ", "Features differ", "Face partly covered"]],
-  ["system_factors", "The system", ["Score well over threshold", "Score just over threshold", "Image is sharp", "Image is blurred or small"]],
+  ["subject_factors", "The person", ["Features agree", "Mark or scar agrees", "Age or hair differ", "Features differ", "Partly covered"]],
+  ["system_factors", "The system", ["Score well over", "Score just over", "Sharp image", "Blurred or small image"]],
   ["environmental_factors", "The place", ["Good light", "Poor light", "Clear view", "Crowded", "Steep angle"]],
 ];
 
@@ -37,7 +37,7 @@ export function decisionForm({ alertId, twoPersons, seconds, done, lost }) {
     twoPersons && notice(seconds ? "One officer called it viable. You are the second." : "Two officers must call an alert viable; one is enough for not viable.", "info"),
     el("div", { class: "factors" }, groups.map((group) => group.node)),
     wrong,
-    el("div", { class: "row" }, yes, no),
+    el("div", { class: "row bar" }, yes, no),
   );
 
   async function choose(decision) {
@@ -87,7 +87,7 @@ export function outcomeForm({ alertId, step, done, lost }) {
     step === "confirm" && el("div", { class: "field" }, el("label", { for: kindId }, "What it came to"), kind),
     el("div", { class: "field" }, el("label", { for: noteId }, "Note (optional)"), note),
     wrong,
-    el("div", { class: "row" }, buttons),
+    el("div", { class: "row bar" }, buttons),
   );
 
   async function send(state) {

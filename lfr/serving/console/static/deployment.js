@@ -43,10 +43,10 @@ export function deploymentPage({ main, deployment, has, refresh }) {
         { class: "columns" },
         el("section", {}, el("h2", {}, "Authorised"), facts([
           ["Window", `${dateTime(found.starts_at)} to ${dateTime(found.ends_at)}`],
-          ["Authorised by", authorisation ? `${authorisation.by ?? authorisation.person ?? ""} ${authorisation.rank ? `(${authorisation.rank})` : ""}` : "nobody yet"],
+          ["Authorised by", authorisation ? `${authorisation.officer} (${authorisation.rank}), ${dateTime(authorisation.at)}` : "nobody yet"],
           authorisation?.reasons && ["Reasons", authorisation.reasons],
           ["Looked for", request.categories.map(plain).join(", ")],
-          ["Cameras", found.cameras.map((one) => one.camera ?? one.camera_id ?? one.id).join(", ")],
+          ["Cameras", found.cameras.map((one) => one.camera).join(", ")],
           ...Object.entries(ASKED).map(([name, text]) => request[name] && [text, request[name]]),
           ["Asked for by", `${found.created.by}, ${dateTime(found.created.at)}`],
           found.withdrawn && ["Withdrawn", `${dateTime(found.withdrawn.at)} by ${found.withdrawn.by}: ${found.withdrawn.reason ?? ""}`],
@@ -116,15 +116,18 @@ export function deploymentPage({ main, deployment, has, refresh }) {
     say("Done.");
     await refresh();
     const proof = what === "withdrawal" || what === "purge" ? el("details", { class: "proof", open: true }, el("summary", {}, "Signed proof"), el("pre", { tabindex: 0 }, JSON.stringify(answer, null, 2))) : null;
+    if (answer?.problem) {
+      await load(notice(`Use has ended, but destroying broke off and the next sweep goes on with it: ${answer.problem}`, "bad"));
+      return;
+    }
     await load([notice({ start: "It is live.", end: "It has ended.", withdrawal: "Withdrawn, and everything of it is destroyed.", purge: "Everything of it is destroyed." }[what], "good"), proof]);
-    place.querySelector("h1")?.focus?.();
   }
 
   function passForm(found) {
     const subject = newId("subject");
     const camera = newId("camera");
     const told = el("div", { role: "status" });
-    const inputs = { subject: el("input", { id: subject, maxlength: 200, required: true }), camera: el("select", { id: camera }, found.cameras.map((one) => el("option", {}, one.camera ?? one.camera_id ?? one.id))) };
+    const inputs = { subject: el("input", { id: subject, maxlength: 200, required: true }), camera: el("select", { id: camera }, found.cameras.map((one) => el("option", {}, one.camera))) };
     let began = null;
     const button = el("button", { type: "submit", class: "primary" }, "They begin to walk now");
     const form = el("form", { class: "row" }, el("div", { class: "field" }, el("label", { for: subject }, "Subject on the list"), inputs.subject), el("div", { class: "field" }, el("label", { for: camera }, "Camera"), inputs.camera), button);

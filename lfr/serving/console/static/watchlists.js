@@ -7,7 +7,7 @@ import { category, dateTime, plain, short } from "./words.js";
 
 export function watchlistsPage({ main, has }) {
   const place = el("div", { class: "page" });
-  const detail = el("div", {});
+  const detail = el("div", { class: "stack" });
   let open = true;
   fill(main, place);
 

@@ -83,7 +83,7 @@ export function rate(found) {
 export function scoreSentence(alert) {
   const over = alert.score - alert.threshold;
   const how = over < 0.03 ? "just over" : over < 0.12 ? "over" : "well over";
-  return `Similarity ${alert.score.toFixed(2)}, ${how} the threshold of ${alert.threshold.toFixed(2)}. A score is not a probability: it does not say how likely this is the same person.`;
+  return `Similarity ${alert.score.toFixed(2)}, ${how} the threshold of ${alert.threshold.toFixed(2)}. It is not the probability that this is the same person.`;
 }
 
 export function thresholdSentence(calibration) {
@@ -95,6 +95,15 @@ export function thresholdSentence(calibration) {
   const drawn = calibration.simulated ? " Those passes were simulated, so this says little about a real street." : "";
   const few = calibration.verdict === "insufficient_data" ? " The data are too few to prove it." : "";
   return target + falsely + truly + drawn + few;
+}
+
+// The same in one breath, for the page that is read under pressure.
+export function thresholdInShort(calibration) {
+  if (!calibration?.target_fpir) return "";
+  const { fpir } = calibration;
+  const measured = fpir?.of ? ` Measured: ${fpir.count} of ${fpir.of}, so up to ${percent(fpir.high)}${calibration.simulated ? ", simulated" : ""}.` : "";
+  const few = calibration.verdict === "insufficient_data" ? " Too few to prove it." : "";
+  return `At this threshold at most ${percent(calibration.target_fpir)} of passers-by who are not listed should raise an alert.${measured}${few}`;
 }
 
 export const short = (digest) => (digest ? `${digest.slice(0, 12)}…` : "–");
