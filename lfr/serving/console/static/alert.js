@@ -90,9 +90,16 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
       form = null;
       fill(steps, stepNode(step));
     }
+    if (step === "decide") form.update(standsViable());
     drawStory();
     drawMore();
     tick();
+  }
+
+  // Whether somebody's call of viable stands: theirs after it may have taken it back.
+  function standsViable() {
+    const last = new Map((history?.adjudications ?? []).map((one) => [one.person_id, one.decision]));
+    return [...last.values()].includes("viable");
   }
 
   function stepOf(standing) {
@@ -106,8 +113,7 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
     if (step === "watch") return notice("An operator decides about this alert.", "info");
     if (step === "second") return notice("You called it viable. Your force asks for a second officer: it waits for another person to agree.", "info");
     if (step === "decide") {
-      const first = session.two_person_rule && (history?.adjudications ?? []).some((one) => one.decision === "viable");
-      form = decisionForm({ alertId: alert.alert, twoPersons: session.two_person_rule, seconds: first, done: reload, lost: overtaken });
+      form = decisionForm({ alertId: alert.alert, twoPersons: session.two_person_rule, done: reload, lost: overtaken });
       return form.node;
     }
     if (step === "engage" || step === "confirm") {

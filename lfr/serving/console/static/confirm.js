@@ -32,6 +32,7 @@ export function confirmTyped({ title, text, word, button, reason = null, danger 
       event.preventDefault();
       if (go.disabled) return;
       go.disabled = true;
+      dialog.dataset.acting = "";
       try {
         result = (await act(why?.value.trim())) ?? null;
         dialog.close();
@@ -39,6 +40,8 @@ export function confirmTyped({ title, text, word, button, reason = null, danger 
         wrong.replaceChildren(notice(error.message, "bad"));
         say(error.message, { urgent: true });
         check();
+      } finally {
+        delete dialog.dataset.acting;
       }
     });
     dialog.addEventListener("close", () => {
@@ -51,7 +54,7 @@ export function confirmTyped({ title, text, word, button, reason = null, danger 
   });
 }
 
-export function closeDialogs(why) {
-  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-  if (why) say(why, { urgent: true });
+// Closes what nobody has confirmed yet; one that is acting hears its answer.
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog[open]:not([data-acting])")) dialog.close();
 }

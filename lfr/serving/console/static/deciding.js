@@ -10,7 +10,8 @@ const FACTORS = [
   ["environmental_factors", "The place", ["Good light", "Poor light", "Clear view", "Crowded", "Steep angle"]],
 ];
 
-export function decisionForm({ alertId, twoPersons, seconds, done, lost }) {
+export function decisionForm({ alertId, twoPersons, done, lost }) {
+  const rule = el("div", {});
   const wrong = el("div", { role: "alert" });
   let busy = false;
   const groups = FACTORS.map(([name, title, phrases]) => {
@@ -34,7 +35,7 @@ export function decisionForm({ alertId, twoPersons, seconds, done, lost }) {
     "section",
     { class: "step", "aria-label": "Step 1 of 2: is it viable?" },
     el("h3", {}, "Step 1 of 2: is it viable?"),
-    twoPersons && notice(seconds ? "One officer called it viable. You are the second." : "Two officers must call an alert viable; one is enough for not viable.", "info"),
+    rule,
     el("div", { class: "factors" }, groups.map((group) => group.node)),
     wrong,
     el("div", { class: "row bar" }, yes, no),
@@ -64,7 +65,13 @@ export function decisionForm({ alertId, twoPersons, seconds, done, lost }) {
     }
   }
 
-  return { node, choose, busy: () => busy };
+  // Whether somebody else has called it viable already, where two must.
+  function update(seconds) {
+    const text = seconds ? "One officer called it viable. You are the second." : "Two officers must call an alert viable; one is enough for not viable.";
+    if (twoPersons && rule.textContent !== `i${text}`) fill(rule, notice(text, "info"));
+  }
+
+  return { node, choose, update, busy: () => busy };
 }
 
 export function outcomeForm({ alertId, step, done, lost }) {

@@ -15,9 +15,13 @@ export function deploymentPage({ main, deployment, has, refresh }) {
   const path = (rest) => deploymentPath(id, rest);
   const place = el("div", { class: "page" });
   let open = true;
+  let told = null; // what the last change came to
+  let asked = 0;
   fill(main, place);
 
-  async function load(told = null) {
+  async function load() {
+    asked += 1;
+    const number = asked;
     let found;
     let record = null;
     try {
@@ -27,10 +31,10 @@ export function deploymentPage({ main, deployment, has, refresh }) {
       fill(place, el("h1", {}, "Deployment"), notice(error.message, "bad"));
       return;
     }
-    if (open) draw(found, record, told);
+    if (open && number === asked) draw(found, record);
   }
 
-  function draw(found, record, told) {
+  function draw(found, record) {
     const { request, authorisation, calibration } = found;
     fill(
       place,
@@ -117,10 +121,12 @@ export function deploymentPage({ main, deployment, has, refresh }) {
     await refresh();
     const proof = what === "withdrawal" || what === "purge" ? el("details", { class: "proof", open: true }, el("summary", {}, "Signed proof"), el("pre", { tabindex: 0 }, JSON.stringify(answer, null, 2))) : null;
     if (answer?.problem) {
-      await load(notice(`Use has ended, but destroying broke off and the next sweep goes on with it: ${answer.problem}`, "bad"));
+      told = notice(`Use has ended, but destroying broke off and the next sweep goes on with it: ${answer.problem}`, "bad");
+      await load();
       return;
     }
-    await load([notice({ start: "It is live.", end: "It has ended.", withdrawal: "Withdrawn, and everything of it is destroyed.", purge: "Everything of it is destroyed." }[what], "good"), proof]);
+    told = [notice({ start: "It is live.", end: "It has ended.", withdrawal: "Withdrawn, and everything of it is destroyed.", purge: "Everything of it is destroyed." }[what], "good"), proof];
+    await load();
   }
 
   function passForm(found) {
