@@ -21,6 +21,7 @@ from lfr.serving.order import Position
 from lfr.serving.remote import RemoteReader, RemoteReferences
 from lfr.serving.screen import Picture
 from lfr.serving.settings import AppArgs
+from lfr.types import Faces
 
 __all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
 
@@ -119,6 +120,18 @@ class Fleet:
         if answer is not None and not isinstance(answer, Picture):
             raise ServiceError(f"camera {camera_id}: gave no picture")
         return answer
+
+    async def faces(self, encoded: bytes) -> Faces:
+        """Return the faces in an encoded picture; raises ImageError, and ServiceError while the detector is away."""
+        try:
+            found = await serve.get_deployment_handle("Detector", APP_NAME).detect.remote(encoded)
+        except RayError as error:
+            raise ServiceError(f"the detector is starting again ({type(error).__name__})") from error
+        if isinstance(found, LfrError):
+            raise found
+        if not isinstance(found, Faces):
+            raise ServiceError("the detector gave no answer")
+        return found
 
     def reconcile(self, store: Store) -> None:
         """Make a matcher for each live deployment, and remove every actor of one that is not live.

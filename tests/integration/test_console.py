@@ -246,6 +246,30 @@ def test_a_preview_ends_with_the_deployment_and_looking_is_logged(
     assert all(entry["details"] == {"camera": "north"} for entry in looked)
 
 
+def test_both_images_of_an_alert_are_shown_at_the_same_place_and_scale(
+    http: TestClient, made: Served, one_thread_model: Model
+) -> None:
+    one, recogniser, began = made.another(one_thread_model), Recogniser(one_thread_model), datetime.now(UTC)
+    url = f"/v1/deployments/{one.deployment_id}"
+    alerts = []
+    for index, jpeg in enumerate(walk(LISTED)):
+        at = (began + timedelta(seconds=index / 10)).isoformat()
+        headers = {**one.bearer("field_unit"), "Content-Type": "image/jpeg", "X-Captured-At": at}
+        alerts += http.post(f"{url}/cameras/north/frames", content=jpeg, headers=headers).json()["alerts"]
+    places = []
+    for which in ("probe", "reference"):
+        path = f"/v1/alerts/{alerts[0]['alert']}/images/{which}"
+        asked = {"purpose": "to decide", "aligned": "true"}
+        answer = http.get(path, params=asked, headers=one.bearer("operator"))
+        assert answer.headers["x-aligned"] == "yes"
+        pixels = decode_image(answer.content, name=which)
+        assert pixels.shape == (384, 384, 3)
+        places.append(recogniser.detect(pixels).landmarks[0])
+        kept = http.get(path, params={"purpose": "to decide"}, headers=one.bearer("operator"))
+        assert kept.content != answer.content
+    assert np.abs(places[0] - places[1]).max() < 20, "of 384 pixels"
+
+
 def test_how_cameras_do_is_told(http: TestClient, made: Served) -> None:
     url = f"/v1/deployments/{made.deployment_id}"
     jpeg = {**made.bearer("field_unit"), "Content-Type": "image/jpeg"}

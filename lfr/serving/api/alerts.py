@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import cv2
+from anyio import from_thread
 from fastapi import APIRouter, Path, Query, Response
 
 from lfr.alerts import (
@@ -20,9 +22,13 @@ from lfr.alerts import (
     show_alert,
 )
 from lfr.alerts.states import AlertState
+from lfr.errors import LfrError
+from lfr.pipeline import portrait
 from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
 from lfr.serving.api.problems import PROBLEMS
 from lfr.serving.api.schemas import Adjudication, HandOverRequest, HoldRequest, Outcome, Reason
+from lfr.serving.api.service import Service
+from lfr.sources import decode_image
 
 __all__ = ["router"]
 
@@ -65,10 +71,18 @@ def image(
     principal: Acting,
     service: Serving,
     purpose: Annotated[str, Query(min_length=1, max_length=4_000, description="Why; the audit log keeps it.")],
+    aligned: Annotated[
+        bool, Query(description="The face upright, at the same place and scale in both images; else as it is kept.")
+    ] = False,
 ) -> Response:
-    """Return an alert's probe, or the reference it resembles. Every look is an entry in the audit log."""
+    """Return an alert's probe, or the reference it resembles. Every look is an entry in the audit log.
+
+    Where no face can be found again, `aligned` gives the image as it is kept, without `X-Aligned: yes`.
+    """
     read = read_probe if which == "probe" else read_reference_image
     content = read(service.store, principal, alert_id, purpose=purpose)
+    if aligned and (turned := _portrait(service, content)) is not None:
+        return Response(turned, media_type="image/jpeg", headers={**_NO_STORE, "X-Aligned": "yes"})
     kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
     return Response(content, media_type=kind, headers=_NO_STORE)
 
@@ -122,3 +136,15 @@ def releasing(alert_id: AlertId, asked: Reason, principal: Acting, service: Serv
     """End a hold; the image's own clock then counts again."""
     release_hold(service.store, principal, alert_id, reason=asked.reason)
     return {"alert": alert_id, "held": False}
+
+
+def _portrait(service: Service, content: bytes) -> bytes | None:
+    try:
+        faces = from_thread.run(service.cameras.faces, content)
+        shown = portrait(decode_image(content, name="image"), faces)
+    except LfrError:  # it is seen as it is kept
+        return None
+    if shown is None:
+        return None
+    done, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return data.tobytes() if done else None

@@ -22,6 +22,7 @@ from lfr.serving.opening import ServedModel
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
+from lfr.types import Faces
 
 __all__ = ["Cameras", "Flow", "Rates", "Service"]
 
@@ -45,6 +46,10 @@ class Cameras(Protocol):
         self, principal: Principal, deployment: LiveDeployment, camera_id: str, after: int
     ) -> Picture | None:
         """Return a camera's next picture, in which everybody is blurred but a person in an alert."""
+        ...
+
+    async def faces(self, encoded: bytes) -> Faces:
+        """Return the faces in an encoded picture, to show one upright; raises ImageError where it is none."""
         ...
 
 

@@ -50,7 +50,7 @@ export function tellSignedOut(why) {
 }
 
 export function imageUrl(alertId, which, purpose) {
-  return `/v1/alerts/${encodeURIComponent(alertId)}/images/${which}?purpose=${encodeURIComponent(purpose)}`;
+  return `/v1/alerts/${encodeURIComponent(alertId)}/images/${which}?aligned=true&purpose=${encodeURIComponent(purpose)}`;
 }
 
 export function deploymentPath(id, rest = "") {

@@ -29,8 +29,8 @@ export function decisionForm({ alertId, twoPersons, done, lost }) {
     const value = () => [...boxes.filter((box) => box.checked).map((box) => box.value), text.value.trim()].filter(Boolean).join("; ");
     return { name, title, node, value, first: boxes[0] };
   });
-  const yes = el("button", { type: "button", class: "decide yes", onclick: () => choose("viable") }, el("span", { "aria-hidden": "true" }, "✓ "), "Viable", el("kbd", { "aria-hidden": "true" }, "V"));
-  const no = el("button", { type: "button", class: "decide no", onclick: () => choose("not_viable") }, el("span", { "aria-hidden": "true" }, "✕ "), "Not viable", el("kbd", { "aria-hidden": "true" }, "X"));
+  const yes = el("button", { type: "button", class: "decide", onclick: () => choose("viable") }, el("span", { "aria-hidden": "true" }, "✓ "), "Viable", el("kbd", { "aria-hidden": "true" }, "V"));
+  const no = el("button", { type: "button", class: "decide", onclick: () => choose("not_viable") }, el("span", { "aria-hidden": "true" }, "✕ "), "Not viable", el("kbd", { "aria-hidden": "true" }, "X"));
   const node = el(
     "section",
     { class: "step", "aria-label": "Step 1 of 2: is it viable?" },
@@ -81,11 +81,11 @@ export function outcomeForm({ alertId, step, done, lost }) {
   const kind = el("select", { id: kindId }, el("option", { value: "" }, "Not yet known"), Object.entries(KINDS).map(([value, text]) => el("option", { value }, text)));
   const note = el("input", { id: noteId, maxlength: 4000 });
   let busy = false;
-  const button = (state, text, style) => el("button", { type: "button", class: `decide ${style}`, onclick: () => send(state) }, text);
+  const button = (state, text) => el("button", { type: "button", class: "decide", onclick: () => send(state) }, text);
   const buttons =
     step === "engage"
-      ? [button("engaged", "A person was engaged", "yes"), button("not_engaged", "Nobody was engaged", "no")]
-      : [button("confirmed_true", "Right person", "yes"), button("confirmed_false", "Wrong person", "no")];
+      ? [button("engaged", "A person was engaged"), button("not_engaged", "Nobody was engaged")]
+      : [button("confirmed_true", "Right person"), button("confirmed_false", "Wrong person")];
   const node = el(
     "section",
     { class: "step" },
