@@ -12,7 +12,7 @@ from lfr.types import Faces, Pixels
 __all__ = ["portrait"]
 
 _SIDE = 384
-_SHARE = 0.6
+_SHARE = 0.7
 """How much of the portrait's side the crop that is embedded takes: hair, ears and chin are seen around it."""
 _AROUND = (22, 17, 12)
 

@@ -18,6 +18,12 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
   const story = el("div", { class: "story" });
   const told = el("div", { role: "status" });
   const more = el("button", { type: "button", class: "quiet", onclick: () => next("waiting") });
+  const images = [];
+  const asKept = el("button", { type: "button", class: "small", "aria-pressed": "false", onclick: () => {
+    const kept = asKept.getAttribute("aria-pressed") !== "true";
+    asKept.setAttribute("aria-pressed", String(kept));
+    for (const [image, which] of images) image.src = imageUrl(alert.alert, which, PURPOSE, { aligned: !kept });
+  } }, "Show as kept, not aligned");
   let history = null;
   let drawn = null; // which step stands, so that a form with half an answer in it is not drawn over
   let form = null;
@@ -37,7 +43,7 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
     el(
       "div",
       { class: "evidence" },
-      el("div", { class: "pair" }, picture("probe", `Seen by camera ${alert.camera}`), picture("reference", "On the watchlist")),
+      el("div", { class: "pair" }, picture("probe", `Seen by camera ${alert.camera}`), picture("reference", "On the watchlist"), has("alert.image") && asKept),
       el(
         "div",
         { class: "facts-beside" },
@@ -64,6 +70,7 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
       image.hidden = true;
       missing.hidden = false;
     });
+    images.push([image, which]);
     if (has("alert.image")) image.src = imageUrl(alert.alert, which, PURPOSE);
     else {
       image.hidden = true;
