@@ -2,7 +2,7 @@
 
 import { get, imageUrl } from "./api.js";
 import { decisionForm, outcomeForm, undoBar } from "./deciding.js";
-import { el, facts, fill, newId, notice, setText, svg } from "./dom.js";
+import { el, fill, newId, notice, setText, svg } from "./dom.js";
 import { ago, category, clock, dateTime, KINDS, left, scoreSentence, state as stateText, thresholdInShort, time } from "./words.js";
 
 const UNDO_MS = 10_000;
@@ -19,11 +19,11 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
   const told = el("div", { role: "status" });
   const more = el("button", { type: "button", class: "quiet", onclick: () => next("waiting") });
   const images = [];
-  const asKept = el("button", { type: "button", class: "small", "aria-pressed": "false", onclick: () => {
+  const asKept = el("button", { type: "button", class: "small", title: "Show both images as they are kept, not turned and scaled", "aria-pressed": "false", onclick: () => {
     const kept = asKept.getAttribute("aria-pressed") !== "true";
     asKept.setAttribute("aria-pressed", String(kept));
     for (const [image, which] of images) image.src = imageUrl(alert.alert, which, PURPOSE, { aligned: !kept });
-  } }, "Show as kept, not aligned");
+  } }, "As kept");
   let history = null;
   let drawn = null; // which step stands, so that a form with half an answer in it is not drawn over
   let form = null;
@@ -43,18 +43,15 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
     el(
       "div",
       { class: "evidence" },
-      el("div", { class: "pair" }, picture("probe", `Seen by camera ${alert.camera}`), picture("reference", "On the watchlist"), has("alert.image") && asKept),
+      el("div", { class: "pair" }, picture("probe", "Camera"), picture("reference", "Watchlist")),
       el(
         "div",
         { class: "facts-beside" },
-        facts([
-          ["Camera", alert.camera],
-          ["Seen at", el("span", {}, `${time(alert.captured_at)}, `, when)],
-        ]),
+        el("p", {}, "Camera ", el("strong", {}, alert.camera), ` at ${time(alert.captured_at)}, `, when),
         gauge(alert),
         el("p", { class: "score" }, scoreSentence(alert)),
         el("p", { class: "muted small" }, thresholdInShort(deployment.calibration)),
-        retention,
+        el("div", { class: "row between" }, retention, has("alert.image") && asKept),
       ),
     ),
     told,

@@ -68,7 +68,7 @@ export function alertsPage({ main, session, deployment, alerts, has }) {
       fill(
         button,
         el("span", { class: "mark", "aria-hidden": "true" }, shape),
-        el("span", { class: "body" }, el("span", { class: "line" }, el("strong", {}, text), el("span", { class: "muted" }, `Priority ${priority}`)), el("span", { class: "line" }, el("span", {}, `Camera ${alert.camera}`), when), stands),
+        el("span", { class: "body" }, el("strong", {}, text), el("span", { class: "line" }, el("span", {}, el("span", { class: "only-read" }, `Priority ${priority}, camera `), alert.camera), when), stands),
       );
       made = { node: el("li", {}, button), button, when, stands };
       cards.set(alert.alert, made);
@@ -77,6 +77,7 @@ export function alertsPage({ main, session, deployment, alerts, has }) {
     }
     setText(made.when, ago(alert.captured_at));
     setText(made.stands, stateText(alert.state));
+    made.stands.hidden = alert.state === "new"; // its list says so
     made.stands.className = `state s-${alert.state}`;
     if (open === alert.alert) made.button.setAttribute("aria-current", "true");
     else made.button.removeAttribute("aria-current");
