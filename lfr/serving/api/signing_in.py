@@ -33,7 +33,7 @@ def sign_in(asked: SignIn, request: Request, response: Response, service: Servin
     """Check a key and set a cookie that stands for it: HttpOnly, SameSite=Strict, for twelve hours at most."""
     check_same_site(request)
     key = asked.key.get_secret_value().strip()
-    principal = service.principal_of(key, request)
+    principal = request.state.principal = service.principal_of(key, request)
     cookie, expires_at = service.sessions.begin(key)
     response.set_cookie(
         COOKIE,
@@ -51,7 +51,7 @@ def sign_in(asked: SignIn, request: Request, response: Response, service: Servin
 @router.get("/session", summary="Who is signed in")
 def session(request: Request, response: Response, service: Serving) -> dict[str, Any]:
     """Return whose session the cookie is, and what their key allows."""
-    principal = service.authenticate(request)
+    principal = request.state.principal = service.authenticate(request)
     cookie = request.cookies.get(COOKIE)
     response.headers["Cache-Control"] = "no-store"
     return _session(service.store, principal, service.sessions.expires_at(cookie) if cookie else None)
