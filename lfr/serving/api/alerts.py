@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from lfr.alerts import (
     adjudicate,
+    count_other_references,
     envelope_for_passphrase,
     hand_over,
     hold,
@@ -55,7 +56,8 @@ def alerts(
 def alert(alert_id: AlertId, principal: Acting, service: Serving) -> dict[str, Any]:
     """Return one alert with everything that was decided about it."""
     summary, history = show_alert(service.store, principal, alert_id)
-    return {**summary.as_dict(), "history": history.as_dict()}
+    others = count_other_references(service.store, principal, alert_id)
+    return {**summary.as_dict(), "other_references": others, "history": history.as_dict()}
 
 
 @router.get(
@@ -71,6 +73,9 @@ def image(
     principal: Acting,
     service: Serving,
     purpose: Annotated[str, Query(min_length=1, max_length=4_000, description="Why; the audit log keeps it.")],
+    number: Annotated[
+        int, Query(ge=0, le=1_000, description="Of references: 0 the one it resembles, from 1 the person's others.")
+    ] = 0,
     aligned: Annotated[
         bool, Query(description="The face upright, at the same place and scale in both images; else as it is kept.")
     ] = False,
@@ -79,8 +84,10 @@ def image(
 
     Where no face can be found again, `aligned` gives the image as it is kept, without `X-Aligned: yes`.
     """
-    read = read_probe if which == "probe" else read_reference_image
-    content = read(service.store, principal, alert_id, purpose=purpose)
+    if which == "probe":
+        content = read_probe(service.store, principal, alert_id, purpose=purpose)
+    else:
+        content = read_reference_image(service.store, principal, alert_id, purpose=purpose, number=number)
     if aligned and (turned := _portrait(service, content)) is not None:
         return Response(turned, media_type="image/jpeg", headers={**_NO_STORE, "X-Aligned": "yes"})
     kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"

@@ -18,12 +18,22 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
   const story = el("div", { class: "story" });
   const told = el("div", { role: "status" });
   const more = el("button", { type: "button", class: "quiet", onclick: () => next("waiting") });
-  const images = [];
+  const images = new Map();
+  let aligned = true;
+  let shown = 0; // which image of the person on the list
+  let count = 0; // of others
   const asKept = el("button", { type: "button", class: "small", title: "Show both images as they are kept, not turned and scaled", "aria-pressed": "false", onclick: () => {
     const kept = asKept.getAttribute("aria-pressed") !== "true";
     asKept.setAttribute("aria-pressed", String(kept));
-    for (const [image, which] of images) image.src = imageUrl(alert.alert, which, PURPOSE, { aligned: !kept });
+    aligned = !kept;
+    for (const which of images.keys()) look(which);
   } }, "As kept");
+  // Images of the person on the list beside the one that the alert resembles.
+  const others = el("button", { type: "button", class: "small", hidden: true, onclick: () => {
+    shown = (shown + 1) % (count + 1);
+    drawOthers();
+    look("reference");
+  } });
   let history = null;
   let drawn = null; // which step stands, so that a form with half an answer in it is not drawn over
   let form = null;
@@ -67,14 +77,27 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
       image.hidden = true;
       missing.hidden = false;
     });
-    images.push([image, which]);
-    if (has("alert.image")) image.src = imageUrl(alert.alert, which, PURPOSE);
+    image.addEventListener("load", () => {
+      image.hidden = false;
+      missing.hidden = true;
+    });
+    images.set(which, image);
+    if (has("alert.image")) look(which);
     else {
       image.hidden = true;
       missing.hidden = false;
       missing.textContent = "Your key may not look at images.";
     }
-    return el("figure", {}, el("div", { class: "frame" }, image, missing), el("figcaption", {}, caption));
+    return el("figure", {}, el("div", { class: "frame" }, image, missing), el("figcaption", { class: "row between" }, caption, which === "reference" && others));
+  }
+
+  function look(which) {
+    images.get(which).src = imageUrl(alert.alert, which, PURPOSE, { aligned, number: which === "reference" ? shown : 0 });
+  }
+
+  function drawOthers() {
+    others.hidden = count === 0 || !has("alert.image");
+    setText(others, shown === 0 ? `Other images (${count})` : `Other image ${shown} of ${count}`);
   }
 
   // Only what changed is drawn.
@@ -152,6 +175,8 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
     try {
       const found = await get(`/alerts/${encodeURIComponent(alert.alert)}`);
       history = found.history;
+      count = found.other_references;
+      drawOthers();
       alert = { ...alert, state: found.state, image_until: found.held ? null : (found.image_until ?? alert.image_until), held: found.held };
     } catch (error) {
       fill(told, notice(error.message, "bad"));

@@ -49,8 +49,8 @@ export function tellSignedOut(why) {
   signedOut.dispatchEvent(new CustomEvent("out", { detail: why }));
 }
 
-export function imageUrl(alertId, which, purpose, { aligned = true } = {}) {
-  return `/v1/alerts/${encodeURIComponent(alertId)}/images/${which}?aligned=${aligned}&purpose=${encodeURIComponent(purpose)}`;
+export function imageUrl(alertId, which, purpose, { aligned = true, number = 0 } = {}) {
+  return `/v1/alerts/${encodeURIComponent(alertId)}/images/${which}?aligned=${aligned}&number=${number}&purpose=${encodeURIComponent(purpose)}`;
 }
 
 export function deploymentPath(id, rest = "") {

@@ -25,7 +25,7 @@ const CONNECTION = {
   none: ["○", "Not following"],
   connecting: ["◌", "Connecting…"],
   connected: ["●", "Connected"],
-  lost: ["✕", "Connection lost: trying again"],
+  lost: ["✕", "Connection lost"],
   stopped: ["✕", "Not connected"],
 };
 
@@ -211,7 +211,7 @@ function drawConnection(name, why = "") {
   if (state.connection.dataset.name === name) return;
   state.connection.dataset.name = name;
   fill(state.connection, el("span", { "aria-hidden": "true", class: "shape" }, shape), el("span", {}, text));
-  state.connection.title = why;
+  state.connection.title = name === "lost" ? `${why}; it tries again by itself` : why;
   state.main?.classList.toggle("stale", name === "lost");
 }
 
