@@ -35,9 +35,6 @@ class FrameReader(FaceReader, Protocol):
         ...
 
 
-_PREVIEW_WAIT_S = 0.5
-
-
 @dataclass(frozen=True)
 class FrameAnswer:
     """What one frame came to.
@@ -147,7 +144,7 @@ class CameraPost:
         return FrameAnswer(0, self._faces_seen, raised, self._held_back)
 
     def preview(self, principal: Principal, after: int) -> Picture | None:
-        """Return a picture of what the camera sees now, later than one that was seen; None where none comes soon.
+        """Return a picture of what the camera sees now, later than one that was seen, if there is one.
 
         Raises
         ------
@@ -160,7 +157,7 @@ class CameraPost:
             "deployment.preview", force_id=self._deployment.force_id, what=f"deployment {self._deployment.id}"
         )
         self._check_live()
-        return self._screen.next(after=after, wait_s=_PREVIEW_WAIT_S)
+        return self._screen.look(after=after)
 
     def close(self) -> None:
         """Overwrite what is held of faces, count, and log that the use ended."""

@@ -43,7 +43,7 @@ class Screen:
     """Holds at most one picture, drawn only while somebody looks, at most five a second."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._picture: Picture | None = None
         self._drawn_at = self._wanted_at = float("-inf")
         self._number = 0
@@ -69,28 +69,26 @@ class Screen:
         shown = draw_preview(pixels, faces=result.faces, tracks=result.tracks, alerted=alerted)
         jpeg = _encoded(shown)
         shown[:] = 0
-        with self._changed:
+        with self._lock:
             self._number += 1
             self._picture = Picture(self._number, jpeg)
             self._drawn_at = now
-            self._changed.notify_all()
 
-    def next(self, *, after: int, wait_s: float) -> Picture | None:
-        """Return a picture later than one that was seen, at most two seconds old; None where none comes in time."""
-        self._wanted_at = time.monotonic()
-        with self._changed:
-            self._changed.wait_for(lambda: self._picture is not None and self._picture.number != after, timeout=wait_s)
-            found = self._picture
-            if found is None or found.number == after:
-                return None
-            if time.monotonic() - self._drawn_at > _FRESH_S:
+    def look(self, *, after: int) -> Picture | None:
+        """Return the picture, if it is later than one that was seen and at most two seconds old.
+
+        That somebody looks is what has the next frames drawn.
+        """
+        now = self._wanted_at = time.monotonic()
+        with self._lock:
+            if now - self._drawn_at > _FRESH_S:
                 self._picture = None
-                return None
-            return found
+            found = self._picture
+        return found if found is not None and found.number != after else None
 
     def forget(self) -> None:
         """Drop the picture."""
-        with self._changed:
+        with self._lock:
             self._picture = None
 
 

@@ -224,7 +224,7 @@ def test_a_deployment_ends_and_is_purged_while_another_has_a_dialog_open(
         officer.get_by_role("button", name="Purge", exact=True).click()
         expect(officer.get_by_text("Everything of it is destroyed.")).to_be_visible()
         with officer.expect_download() as download:
-            officer.get_by_role("button", name="Download the record (JSON)").click()
+            officer.get_by_role("link", name="JSON").click()
         assert json.loads(Path(download.value.path()).read_text())["state"] == "purged"
 
 

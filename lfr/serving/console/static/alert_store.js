@@ -2,13 +2,13 @@
 
 import { category } from "./words.js";
 
-const FRESH_MS = 60_000; // older ones are history that is caught up on: no sound for them
+const FRESH_MS = 60_000; // at first, older ones are history: no sound for them
 
 export class AlertStore extends EventTarget {
   constructor() {
     super();
     this.byId = new Map();
-    this.began = Date.now();
+    this.caughtUp = false; // then whatever comes is news, however long it was on its way
   }
 
   // Alerts nobody has decided yet: most urgent first, then oldest first.
@@ -24,7 +24,7 @@ export class AlertStore extends EventTarget {
   }
 
   take(event, now) {
-    const fresh = now - Date.parse(event.time) < FRESH_MS;
+    const fresh = this.caughtUp || now - Date.parse(event.time) < FRESH_MS;
     const { alert, action } = event;
     if (!alert) {
       this.#tell("deployment", { action, fresh });

@@ -1,7 +1,7 @@
 // The page of live alerts: the queue beside the one that is being decided.
 
 import { alertView } from "./alert.js";
-import { el, fill, notice, setText } from "./dom.js";
+import { el, fill, notice, setText, soon } from "./dom.js";
 import { ago, category, state as stateText } from "./words.js";
 
 const SHOWN_DECIDED = 30;
@@ -106,8 +106,10 @@ export function alertsPage({ main, session, deployment, alerts, has }) {
     if (order[at]) show(order[at], true);
   }
 
+  const drawSoon = soon(draw);
+
   function onChange(event) {
-    draw();
+    drawSoon();
     if (event.detail.id === open) view.update(alerts.byId.get(open), event.detail.action);
     else view?.othersChanged();
   }

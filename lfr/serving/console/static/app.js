@@ -7,7 +7,7 @@ import { alertsPage } from "./alerts.js";
 import { camerasPage } from "./cameras.js";
 import { closeDialogs } from "./confirm.js";
 import { deploymentPage } from "./deployment.js";
-import { el, fill, notice, say, setText } from "./dom.js";
+import { el, fill, notice, say, setText, soon } from "./dom.js";
 import { Feed } from "./feed.js";
 import { signInPage } from "./sign_in.js";
 import { chime, muted, setMuted, wakeSound } from "./sound.js";
@@ -28,6 +28,8 @@ const CONNECTION = {
   lost: ["✕", "Connection lost"],
   stopped: ["✕", "Not connected"],
 };
+
+const REFRESH_MS = 30_000;
 
 const app = document.getElementById("app");
 const state = { session: null, deployments: [], deployment: null, page: null, feed: null, alerts: null, shown: null };
@@ -96,10 +98,10 @@ async function drawFrame() {
 
 async function loadDeployments() {
   state.deployments = has("deployment.list") ? (await get("/deployments")).deployments : [];
-  fill(
-    state.picker,
-    state.deployments.map((one) => el("option", { value: one.deployment }, `${one.name} (${one.state})`)),
-  );
+  const texts = state.deployments.map((one) => `${one.name} (${one.state})`);
+  if ([...state.picker.options].map((one) => one.textContent).join("\n") !== texts.join("\n")) {
+    fill(state.picker, state.deployments.map((one, index) => el("option", { value: one.deployment }, texts[index])));
+  }
   state.picker.disabled = !state.deployments.length;
   if (state.deployment) state.picker.value = state.deployment;
 }
@@ -159,7 +161,7 @@ function follow() {
   if (!state.deployment || !has("alert.list")) return;
   const alerts = new AlertStore();
   state.alerts = alerts;
-  alerts.addEventListener("change", drawTitle);
+  alerts.addEventListener("change", soon(drawTitle));
   alerts.addEventListener("raised", (event) => {
     const { text, priority } = category(event.detail.category);
     chime(priority);
@@ -169,6 +171,9 @@ function follow() {
   state.feed = new Feed(deploymentPath(state.deployment, "/events"), {
     onEvent: (event) => alerts.take(event, clock()),
     onState: drawConnection,
+    onCaughtUp: () => {
+      alerts.caughtUp = true;
+    },
   });
 }
 
@@ -246,6 +251,10 @@ async function signOut() {
   showSignIn(null);
 }
 
+// A deployment that somebody else starts must not wait for this page to be loaded again.
+setInterval(() => {
+  if (state.session && !document.hidden) loadDeployments().then(drawBanner, () => {});
+}, REFRESH_MS);
 window.addEventListener("hashchange", route);
 window.addEventListener("pointerdown", wakeSound, { once: true });
 window.addEventListener("keydown", wakeSound, { once: true });

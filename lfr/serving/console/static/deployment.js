@@ -64,7 +64,7 @@ export function deploymentPage({ main, deployment, has, refresh }) {
         ]), el("p", { class: "muted" }, thresholdSentence(calibration)), details(found)),
       ),
       record && figures(record),
-      record && el("p", {}, el("button", { type: "button", onclick: () => download(record) }, "Download the record (JSON)")),
+      record && el("p", { class: "row" }, el("span", {}, "Take the record away:"), [["html", "page to print"], ["csv", "table (CSV)"], ["json", "JSON"]].map(([kind, text]) => el("a", { href: `/v1${path(`/record.${kind}`)}`, download: true, class: "target" }, text))),
       found.state === "live" && has("deployment.pass") && passForm(found),
     );
   }
@@ -155,13 +155,6 @@ export function deploymentPage({ main, deployment, has, refresh }) {
       button.textContent = "They begin to walk now";
     });
     return el("section", {}, el("h2", {}, "Field trial"), el("p", { class: "muted" }, "A consenting subject of the list walks past a camera; the record counts how many such passes were recognised."), form, told);
-  }
-
-  function download(record) {
-    const url = URL.createObjectURL(new Blob([JSON.stringify(record, null, 2)], { type: "application/json" }));
-    const link = el("a", { href: url, download: `${id}-record.json` });
-    link.click();
-    URL.revokeObjectURL(url);
   }
 
   load();

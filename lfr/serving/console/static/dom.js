@@ -34,6 +34,19 @@ export function say(text, { urgent = false } = {}) {
   document.getElementById(urgent ? "urgent" : "said").textContent = text;
 }
 
+// Several calls in one turn become one, in a moment: a deployment's history may be thousands of events.
+export function soon(does) {
+  let due = false;
+  return () => {
+    if (due) return;
+    due = true;
+    setTimeout(() => {
+      due = false;
+      does();
+    });
+  };
+}
+
 export function facts(rows) {
   return el(
     "dl",

@@ -92,7 +92,7 @@ export class Feed {
     for (const line of block.split("\n")) {
       if (line.startsWith("id: ")) id = Number(line.slice(4));
       else if (line.startsWith("data: ")) data.push(line.slice(6));
-      else if (line.startsWith(":")) this.onCaughtUp?.();
+      else if (line.startsWith(":")) this.onCaughtUp();
     }
     if (!data.length) return;
     if (id !== null && id <= this.last) return; // seen already
