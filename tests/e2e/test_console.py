@@ -343,8 +343,10 @@ def test_the_keyboard_alone_is_enough(console: ServedConsole, browser: Browser) 
                 page.keyboard.press("Space")
             seen.add(focused[1].strip())
         assert {"Skip to the page", "Cameras", "Sign out", "✓ ViableV", "✕ Not viableX"} <= seen
-        page.keyboard.press("v")
+        page.get_by_role("button", name="Viable", exact=True).focus()
+        page.keyboard.press("Enter")
         expect(page.get_by_text("You called it viable.")).to_be_visible()
+        expect(page.get_by_role("heading", name="Step 2 of 2: what happened?")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -113,9 +113,13 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
     }
     const step = stepOf(standing);
     if (step !== drawn) {
+      // A button that was pressed is disabled meanwhile, and then nothing has the focus.
+      const focused = document.activeElement;
+      const here = drawn !== null && (focused === document.body || steps.contains(focused) || undo.contains(focused));
       drawn = step;
       form = null;
       fill(steps, stepNode(step));
+      if (here) steps.querySelector("[tabindex]")?.focus({ preventScroll: true }); // where a keyboard goes on
     }
     if (step === "decide") form.update(standsViable());
     drawStory();
@@ -147,7 +151,7 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
       form = outcomeForm({ alertId: alert.alert, step, done: reload, lost: overtaken });
       return form.node;
     }
-    return el("p", { class: "final" }, el("strong", {}, stateText(alert.state)));
+    return el("p", { class: "final", tabindex: -1 }, el("strong", {}, stateText(alert.state)));
   }
 
   function drawStory() {

@@ -34,7 +34,7 @@ export function decisionForm({ alertId, twoPersons, done, lost }) {
   const node = el(
     "section",
     { class: "step", "aria-label": "Step 1 of 2: is it viable?" },
-    el("h3", {}, "Step 1 of 2: is it viable?"),
+    el("h3", { tabindex: -1 }, "Step 1 of 2: is it viable?"),
     rule,
     el("div", { class: "factors" }, groups.map((group) => group.node)),
     wrong,
@@ -89,7 +89,7 @@ export function outcomeForm({ alertId, step, done, lost }) {
   const node = el(
     "section",
     { class: "step" },
-    el("h3", {}, step === "engage" ? "Step 2 of 2: what happened?" : "Was it the right person?"),
+    el("h3", { tabindex: -1 }, step === "engage" ? "Step 2 of 2: what happened?" : "Was it the right person?"),
     el("p", { class: "muted" }, "An alert alone is no ground to use a power: confirm who it is first."),
     step === "confirm" && el("div", { class: "field" }, el("label", { for: kindId }, "What it came to"), kind),
     el("div", { class: "field" }, el("label", { for: noteId }, "Note (optional)"), note),

@@ -1,7 +1,9 @@
 // Two short tones for an alert, made here; nothing is loaded. Muting is remembered on this device.
 
 const KEY = "lfr-muted";
+const REST_MS = 700; // many alerts at once are one sound
 let context = null;
+let last = 0;
 
 export const muted = () => localStorage.getItem(KEY) === "yes";
 
@@ -16,7 +18,8 @@ export function wakeSound() {
 }
 
 export function chime(priority) {
-  if (muted() || context?.state !== "running") return;
+  if (muted() || context?.state !== "running" || Date.now() - last < REST_MS) return;
+  last = Date.now();
   const tones = priority === 1 ? [880, 1175, 880, 1175] : [660, 880];
   tones.forEach((pitch, index) => {
     const at = context.currentTime + index * 0.16;
