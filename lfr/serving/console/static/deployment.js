@@ -17,6 +17,7 @@ export function deploymentPage({ main, deployment, has, refresh }) {
   let open = true;
   let told = null; // what the last change came to
   let asked = 0;
+  let trial = null;
   fill(main, place);
 
   async function load() {
@@ -65,7 +66,7 @@ export function deploymentPage({ main, deployment, has, refresh }) {
       ),
       record && figures(record),
       record && el("p", { class: "row" }, el("span", {}, "Take the record away:"), [["html", "page to print"], ["csv", "table (CSV)"], ["json", "JSON"]].map(([kind, text]) => el("a", { href: `/v1${path(`/record.${kind}`)}`, download: true, class: "target" }, text))),
-      found.state === "live" && has("deployment.pass") && passForm(found),
+      found.state === "live" && has("deployment.pass") && (trial ??= passForm(found)), // a pass that is under way outlives a drawing
     );
   }
 
