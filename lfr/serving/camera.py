@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lfr.access import Principal
-from lfr.alerts import RaisedAlert
+from lfr.alerts import RaisedAlert, dismissed
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, standing
 from lfr.errors import BusyError, LfrError, NotAuthorisedError, StoreUnavailableError
@@ -100,7 +100,9 @@ class CameraPost:
         self._principal: Principal | None = None
         self._waiting, self._lock = 0, threading.Lock()
         self._looked_at = float("-inf")
-        self._screen, self._alerted = Screen(), dict[int, str]()  # tracks of the current stream that alerts are about
+        self._screen = Screen()
+        self._alerted: dict[int, RaisedAlert] = {}  # tracks of the current stream that alerts are about
+        self._asked_at = float("-inf")
 
     def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer:
         """Take one encoded frame.
@@ -157,6 +159,7 @@ class CameraPost:
             "deployment.preview", force_id=self._deployment.force_id, what=f"deployment {self._deployment.id}"
         )
         self._check_live()
+        self._let_go()
         return self._screen.look(after=after)
 
     def close(self) -> None:
@@ -173,6 +176,13 @@ class CameraPost:
         deployment = self._deployment
         principal.require("deployment.run", force_id=deployment.force_id, what=f"deployment {deployment.id}")
         self._check_live()
+
+    def _let_go(self) -> None:
+        """Show nobody any more because of an alert that came to nothing (R5)."""
+        if self._alerted and time.monotonic() - self._asked_at > LIVE_FOR_S:
+            self._asked_at = time.monotonic()
+            gone = dismissed(self._store, [alert.id for alert in self._alerted.values()])
+            self._alerted = {track: alert for track, alert in self._alerted.items() if alert.id not in gone}
 
     def _check_live(self) -> None:
         deployment = self._deployment
@@ -208,8 +218,8 @@ class CameraPost:
         self._index += 1
         try:
             result, alerts = self._station.take(principal, frame, faces=faces)
-            self._alerted |= {alert.track_id: alert.category for alert in alerts}
-            self._screen.offer(pixels, result, self._alerted)
+            self._alerted |= {alert.track_id: alert for alert in alerts}
+            self._screen.offer(pixels, result, {track: alert.category for track, alert in self._alerted.items()})
             self._count_before()
         except BaseException:
             # An alert that could not be committed, or a face that could not be searched, must be able to come again.

@@ -13,12 +13,12 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from lfr.access import Principal
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, live_now
-from lfr.errors import LfrError, ServiceError
+from lfr.errors import LfrError, LimitError, ServiceError
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.matcher import Matcher
 from lfr.serving.opening import ServedModel, open_service_store
 from lfr.serving.order import Position
-from lfr.serving.remote import RemoteReader, RemoteReferences
+from lfr.serving.remote import CROSSING_BYTES, RemoteReader, RemoteReferences
 from lfr.serving.screen import Picture
 from lfr.serving.settings import AppArgs
 from lfr.types import Faces
@@ -122,7 +122,9 @@ class Fleet:
         return answer
 
     async def faces(self, encoded: bytes) -> Faces:
-        """Return the faces in an encoded picture; raises ImageError, and ServiceError while the detector is away."""
+        """Return the faces in an encoded picture; raises ImageError, LimitError and ServiceError."""
+        if len(encoded) > CROSSING_BYTES:
+            raise LimitError(f"picture: {len(encoded)} bytes; {CROSSING_BYTES} are the most")
         try:
             found = await serve.get_deployment_handle("Detector", APP_NAME).detect.remote(encoded)
         except RayError as error:

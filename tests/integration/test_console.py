@@ -13,10 +13,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from lfr.access import add_person, revoke
+from lfr.alerts import RaisedAlert
 from lfr.models import Model, load_model
 from lfr.pipeline import Recogniser
 from lfr.serving.api import Service, create_app
 from lfr.serving.api.sessions import COOKIE, LASTS
+from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.opening import ServedModel
 from lfr.serving.order import Position
 from lfr.serving.settings import Limits
@@ -227,6 +229,34 @@ def test_a_preview_shows_a_person_in_an_alert_and_nobody_else(
         crops, _ = recogniser.crops(decode_image(picture, name="picture"), faces)
         rest = recogniser.embed(np.asarray([cv2.resize(crops[0], (112, 112))], np.uint8))
         assert float((before.vectors @ rest.vectors.T)[0, 0]) < 0.25
+
+
+def test_whoever_an_officer_does_not_call_viable_is_blurred_again(
+    http: TestClient, service: Service, made: Served, one_thread_model: Model
+) -> None:
+    one, recogniser = made.another(one_thread_model), Recogniser(one_thread_model)
+    operator = one.principal(service.store, "operator")
+    assert isinstance(service.cameras, LocalCameras)
+    post = service.cameras.post(service.live(operator, one.deployment_id), "north")
+    began, frames, faces = datetime.now(UTC), list(walk(LISTED, frames=14)), []
+    alerts: list[RaisedAlert] = []
+    for index, jpeg in enumerate(frames):
+        if index == 13:
+            factors = dict.fromkeys(("subject_factors", "system_factors", "environmental_factors"), "another person")
+            path = f"/v1/alerts/{alerts[0].id}/adjudication"
+            decided = http.post(path, json={"decision": "not_viable", **factors}, headers=one.bearer("operator"))
+            assert decided.json()["state"] == "not_viable"
+            time.sleep(LIVE_FOR_S + 0.1)
+        if index >= 12:
+            post.preview(operator, 0)
+            time.sleep(0.25)
+        position = Position(began + timedelta(seconds=index / 10), "a", index)
+        alerts += post.frame(operator, jpeg, position).alerts
+        if index >= 12:
+            shown = post.preview(operator, 0)
+            assert shown is not None
+            faces.append(len(recogniser.detect(decode_image(shown.jpeg, name="picture"))))
+    assert faces == [1, 0]
 
 
 def test_a_preview_ends_with_the_deployment_and_looking_is_logged(
