@@ -17,6 +17,8 @@ from lfr.watchlist import EntryRow, create_watchlist, import_entries
 from tests.support.console import ServedConsole, chromium, served_console, violations
 from tests.support.served import served
 
+expect.set_options(timeout=10_000)
+
 FACTORS = dict.fromkeys(("subject_factors", "system_factors", "environmental_factors"), "as it should be")
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 
@@ -62,7 +64,7 @@ def say_what_was_seen(page: Page) -> None:
 
 def decide(page: Page, name: str) -> None:
     say_what_was_seen(page)
-    page.get_by_role("button", name=name, exact=False).first.click()
+    page.get_by_role("button", name=name, exact=True).click()
 
 
 def test_an_alert_arrives_and_goes_its_way_to_an_outcome(console: ServedConsole, browser: Browser) -> None:
@@ -150,6 +152,23 @@ def test_when_another_officer_was_faster_this_one_is_told(console: ServedConsole
         expect(page.get_by_text(re.compile(r"person-\w+ was faster: called it not viable"))).to_be_visible()
         expect(page.locator(".final")).to_have_text("Not viable")
         assert page.get_by_role("button", name=re.compile("Undo")).count() == 0
+
+
+def test_an_answer_that_is_lost_on_its_way_back_is_not_given_twice(console: ServedConsole, browser: Browser) -> None:
+    deployment = console.deployment()
+    (alert,) = console.walk_past(deployment)
+
+    def lose_the_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    with console.page(browser, "operator", f"alerts/{deployment}") as page:
+        page.route("**/adjudication", lose_the_answer, times=1)
+        decide(page, "Not viable")
+        expect(page.get_by_text("You called it not viable.")).to_be_visible()
+        expect(page.locator(".final")).to_have_text("Not viable")
+    history = console.call("operator", "GET", f"/alerts/{alert['alert']}")["history"]
+    assert [one["decision"] for one in history["adjudications"]] == ["not_viable"]
 
 
 def test_where_two_must_agree_the_second_is_another_person(console: ServedConsole, browser: Browser) -> None:

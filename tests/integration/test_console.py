@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from lfr.access import add_person, revoke
 from lfr.alerts import RaisedAlert
@@ -82,6 +85,16 @@ def test_nothing_else_is_served(http: TestClient, name: str) -> None:
     assert http.get(f"/console/{name}").status_code == 404
 
 
+def test_no_script_makes_markup_of_text_or_asks_another_address() -> None:
+    scripts = [one for one in files("lfr.serving.console").joinpath("static").iterdir() if one.name.endswith(".js")]
+    assert len(scripts) > 10
+    for script in scripts:
+        text = script.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|\.style\b|https?:", text
+        ), script.name
+
+
 def test_a_key_becomes_a_cookie_that_no_script_reads_and_the_key_is_not_in_it(http: TestClient, made: Served) -> None:
     answer = http.post("/v1/session", json={"key": made.keys["operator"]}, headers=SAME)
     cookie = answer.headers["set-cookie"]
@@ -122,6 +135,20 @@ def test_another_site_changes_nothing_with_a_session(
     signing_in = http.post("/v1/session", json={"key": made.keys["operator"]}, headers=headers)
     assert signing_in.status_code == 403, "nor is anybody signed in from there"
     assert http.get("/v1/deployments", headers=made.bearer("operator")).json()["deployments"][0]["state"] == "live"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://elsewhere.example"}])
+def test_another_site_opens_no_websocket_with_a_session(
+    http: TestClient, made: Served, service: Service, headers: dict[str, str]
+) -> None:
+    cookie, _ = service.sessions.begin(made.keys["operator"])
+    url = f"/v1/deployments/{made.deployment_id}/cameras/north/stream"
+    with (
+        pytest.raises(WebSocketDisconnect) as refused,
+        http.websocket_connect(url, headers={**headers, "Cookie": f"{COOKIE}={cookie}"}),
+    ):
+        pass
+    assert refused.value.code == 1008
 
 
 def test_another_site_reads_nothing_with_a_session(http: TestClient, made: Served, service: Service) -> None:

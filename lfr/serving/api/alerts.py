@@ -36,7 +36,7 @@ __all__ = ["router"]
 router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["alerts"])
 
 AlertId = Annotated[str, Path(max_length=100, examples=["alert-0f9c41d07ab35e18"])]
-_NO_STORE = {"Cache-Control": "no-store"}
+_NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @router.get("/deployments/{deployment_id}/alerts", summary="List alerts", openapi_extra=may("alert.list"))

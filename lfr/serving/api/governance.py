@@ -189,6 +189,8 @@ def record_file(deployment_id: str, file_format: Format, principal: Acting, serv
     headers = {
         "Content-Disposition": f'attachment; filename="{found.deployment_id}.{file_format}"',
         "Cache-Control": "no-store",
+        "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+        "X-Content-Type-Options": "nosniff",
     }
     return Response(record_text(found, file_format), media_type=_RECORDS[file_format], headers=headers)
 

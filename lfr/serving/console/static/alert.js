@@ -34,6 +34,7 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
     drawOthers();
     look("reference");
   } });
+  const opened = clock();
   let history = null;
   let drawn = null; // which step stands, so that a form with half an answer in it is not drawn over
   let form = null;
@@ -192,6 +193,11 @@ export function alertView({ alert, session, deployment, has, next, waiting }) {
   // Somebody else was faster, or what it stands on is gone: say so, and show how it stands now.
   async function overtaken(error) {
     await reload();
+    const own = history?.adjudications.filter((one) => one.person_id === session.id).at(-1);
+    if (drawn !== "decide" && own && own.decision !== "retracted" && Date.parse(own.made_at) > opened) {
+      fill(told, notice(`Your answer was recorded at ${time(own.made_at)}, although this page was not told.`, "info"));
+      return;
+    }
     const other = history?.adjudications.filter((one) => one.decision !== "retracted" && one.person_id !== session.id).at(-1);
     const by = other && alert.state !== "new" ? `${other.person_id} was faster: called it ${stateText(other.decision).toLowerCase()} at ${time(other.made_at)}. ` : "";
     fill(told, notice(`${by}Your answer was not recorded (${error.message}).`, "bad"));

@@ -10,8 +10,12 @@ export class Problem extends Error {
 }
 
 export class Unreachable extends Error {
-  constructor() {
-    super("the service cannot be reached; nothing was done");
+  constructor(method) {
+    super(
+      method === "GET"
+        ? "The service cannot be reached."
+        : "The service cannot be reached. Whether this was recorded shows once the connection is back.",
+    );
     this.status = 0;
   }
 }
@@ -32,7 +36,7 @@ export async function call(method, path, body) {
   try {
     answer = await fetch(`/v1${path}`, asked);
   } catch {
-    throw new Unreachable();
+    throw new Unreachable(method);
   }
   if (answer.status === 204) return null;
   const document = await answer.json().catch(() => ({}));
