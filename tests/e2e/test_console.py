@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from lfr.access import ForcePolicy, add_person, revoke, set_policy
+from lfr.database.tables import Reference
 from lfr.models import load_model
 from lfr.sources import demo_portraits
 from lfr.watchlist import EntryRow, create_watchlist, import_entries
@@ -107,6 +108,33 @@ def test_an_alert_arrives_and_goes_its_way_to_an_outcome(console: ServedConsole,
     assert [(one["state"], one["kind"]) for one in history["outcomes"]] == [
         ("engaged", None),
         ("confirmed_true", "arrest"),
+    ]
+
+
+def test_other_images_of_the_person_are_one_press_away(console: ServedConsole, browser: Browser) -> None:
+    deployment = console.deployment()
+    (alert,) = console.walk_past(deployment)
+    watchlist = console.call("operator", "GET", f"/deployments/{deployment}")["watchlist"]["id"]
+    jpeg = next(one.path for one in demo_portraits() if one.subject_id == "s009").read_bytes()
+    store, other = console.made.open(), f"reference-of-{deployment}"
+    image = store.keys.load(watchlist).encrypt(jpeg, row=f"{other}:image")
+    kept = {"image": image, "image_digest": "d", "template": b"t", "model_digest": "m", "quality": {}}
+    with store.database.write() as session:
+        session.add(Reference(id=other, entry_id=alert["entry"], watchlist_id=watchlist, ordinal=1, **kept))
+    store.close()
+    with console.page(browser, "operator", f"alerts/{deployment}") as page:
+        page.get_by_role("button", name="Other images (1)").click()
+        page.get_by_role("button", name="Other image 1 of 1").click()
+        expect(page.get_by_role("button", name="Other images (1)")).to_be_visible()
+        page.get_by_role("button", name="As kept").click()
+        expect(page.get_by_role("img", name="The image on the watchlist")).to_be_visible()
+        assert violations(page) == []
+    asked = [url.partition("?")[2] for url in console.requested if "images/reference" in url]
+    assert [re.sub("&purpose.*", "", query) for query in asked] == [
+        "aligned=true&number=0",
+        "aligned=true&number=1",
+        "aligned=true&number=0",
+        "aligned=false&number=0",
     ]
 
 
