@@ -364,6 +364,15 @@ def test_a_key_that_is_revoked_leads_to_signing_in_again(console: ServedConsole,
         page.get_by_label("Your key").fill(key)
         page.get_by_role("button", name="Sign in").click()
         expect(page.locator("#wrong")).to_have_text(re.compile("That key is not valid here."))
+        page.get_by_label("Your key").fill(console.made.keys["operator"])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("Connected")).to_be_visible()
+        console.walk_past(deployment)
+        expect(page.get_by_text("Step 1 of 2: is it viable?")).to_be_visible()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Your key")).to_be_visible()
+        page.reload()
+        expect(page.get_by_label("Your key")).to_be_visible()
 
 
 def test_the_keyboard_alone_is_enough(console: ServedConsole, browser: Browser) -> None:

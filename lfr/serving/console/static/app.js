@@ -50,6 +50,8 @@ function showSignIn(why) {
   stopFollowing();
   state.shown?.close?.();
   state.session = null;
+  state.shown = null;
+  state.deployment = null; // the address still names it, for whoever signs in next
   document.title = "Sign in · lfr console";
   fill(app, signInPage(why, begin));
   app.querySelector("input")?.focus();
@@ -88,7 +90,13 @@ async function drawFrame() {
   );
   drawMute();
   drawConnection("none");
-  await loadDeployments();
+  try {
+    await loadDeployments();
+  } catch (error) {
+    if (!state.session) return;
+    fill(state.main, el("div", { class: "page" }, notice(error.message, "bad"), el("p", {}, el("button", { type: "button", onclick: begin }, "Try again"))));
+    return;
+  }
   if (!pages.length) {
     fill(state.main, notice("Your key has no page here. It works on the command line and for other programs.", "info"));
     return;
@@ -98,10 +106,9 @@ async function drawFrame() {
 
 async function loadDeployments() {
   state.deployments = has("deployment.list") ? (await get("/deployments")).deployments : [];
-  const texts = state.deployments.map((one) => `${one.name} (${one.state})`);
-  if ([...state.picker.options].map((one) => one.textContent).join("\n") !== texts.join("\n")) {
-    fill(state.picker, state.deployments.map((one, index) => el("option", { value: one.deployment }, texts[index])));
-  }
+  const options = state.deployments.map((one) => el("option", { value: one.deployment }, `${one.name} (${one.state})`));
+  const words = (list) => list.map((one) => `${one.value} ${one.textContent}`).join("\n");
+  if (words([...state.picker.options]) !== words(options)) fill(state.picker, options);
   state.picker.disabled = !state.deployments.length;
   if (state.deployment) state.picker.value = state.deployment;
 }
