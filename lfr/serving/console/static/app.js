@@ -154,10 +154,7 @@ function show(page, deployment) {
     deployment: deployment && { ...about() },
     alerts: state.alerts,
     has,
-    refresh: async () => {
-      await loadDeployments();
-      drawBanner();
-    },
+    refresh: () => refresh({ own: true }),
   });
 }
 
@@ -191,18 +188,23 @@ function stopFollowing() {
 }
 
 async function onDeploymentEvent(event) {
-  const { action, fresh } = event.detail;
-  if (!fresh) return;
-  if (action !== "deployment.start") {
-    closeDialogs();
-    say(`The deployment was ${{ "deployment.end": "ended", "deployment.withdraw": "withdrawn" }[action] ?? "purged"}.`, { urgent: true });
-  }
+  if (!event.detail.fresh) return;
   try {
-    await loadDeployments();
+    await refresh();
   } catch {
-    return; // the connection's own state says it
+    closeDialogs(); // it may be over; the connection's own state says the rest
   }
+}
+
+// Asks how the deployments stand, and tells the page where the one that is shown has changed without its doing.
+async function refresh({ own = false } = {}) {
+  const before = about()?.state;
+  await loadDeployments();
   drawBanner();
+  const after = about()?.state;
+  if (own || before === after || !after) return;
+  closeDialogs();
+  say(`The deployment is ${after}.`, { urgent: true });
   state.shown?.deploymentChanged?.({ ...about() });
 }
 
@@ -260,7 +262,7 @@ async function signOut() {
 
 // A deployment that somebody else starts must not wait for this page to be loaded again.
 setInterval(() => {
-  if (state.session && !document.hidden) loadDeployments().then(drawBanner, () => {});
+  if (state.session && !document.hidden) refresh().catch(() => {}); // the connection's own state says it
 }, REFRESH_MS);
 window.addEventListener("hashchange", route);
 window.addEventListener("pointerdown", wakeSound, { once: true });
