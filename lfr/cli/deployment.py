@@ -99,12 +99,14 @@ def authorise(
     """Authorise a draft, as an officer of the policy's rank who did not write it.
 
     Read it first with `lfr deployment show ID`. Your name, rank and reasons
-    stand in the authorisation.
+    stand in the authorisation. Unless it is a demonstration, its model must be
+    the one that was promoted to the field (`lfr registry list`).
     """
-    from lfr.deployments import authorise as authorise_
+    from lfr.cli.registry import open_registry
+    from lfr.registry.authorising import authorise_deployment
 
     with governed(key_file) as (store, principal):
-        authorise_(store, principal, deployment, reasons=reasons)
+        authorise_deployment(store, open_registry, principal, deployment, reasons=reasons)
     _said({"deployment": deployment, "state": "authorised"}, as_json=json)
 
 

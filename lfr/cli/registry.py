@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,7 +17,7 @@ from lfr.cli.governed import KeyFileOption, governed
 if TYPE_CHECKING:
     from lfr.registry import GateResult, Promoted, RegisteredVersion, Tracking
 
-__all__ = ["app"]
+__all__ = ["app", "open_registry"]
 
 app = typer.Typer(
     help="Register versions of the recogniser, hold their evidence against a policy, promote them and go back.",
@@ -66,7 +67,7 @@ def register(
         raise InputError(f"--channels {channels}: expected rgb or bgr")
     wants = Preprocessing.model_validate({"mean": mean, "std": std, "channels": channels})
     with err.status("loading and running it"):
-        made = registered(_tracking(), version=version, onnx=onnx, preprocessing=wants, name=name, licence=licence)
+        made = registered(open_registry(), version=version, onnx=onnx, preprocessing=wants, name=name, licence=licence)
     emit(made.as_dict(), as_json=json, show=partial(_show_version, made))
 
 
@@ -75,7 +76,7 @@ def list_(json: JsonOption = False) -> None:
     """List the versions, the newest first, and which aliases point to them."""
     from lfr.registry import list_versions
 
-    found = list_versions(_tracking())
+    found = list_versions(open_registry())
 
     def show() -> None:
         table = Table("version", "model", "digest", "aliases", "registered")
@@ -94,7 +95,7 @@ def show(version: VersionArgument, json: JsonOption = False) -> None:
     """Show one version and the evidence there is on it."""
     from lfr.registry import find_evidence, find_version
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     evidence = find_evidence(tracking, found)
 
@@ -119,7 +120,10 @@ def evaluate(
     manifest: Annotated[str, typer.Option("--manifest", metavar="CSV", help="An evaluation set of your own.")] = "",
     by: Annotated[str, typer.Option("--by", metavar="COLUMNS", help="Group columns.")] = "source_sex,source_ethnicity",
     fpir: Annotated[float, typer.Option("--fpir", help="FPIR that the threshold is for.")] = 0.01,
-    watchlist_size: Annotated[int, typer.Option("--watchlist-size", min=1, help="People listed.")] = 10,
+    watchlist_size: Annotated[
+        int | None,
+        typer.Option("--watchlist-size", min=1, help="People listed.  [default: all with a usable reference]"),
+    ] = None,
     card: Annotated[
         str, typer.Option("--card", metavar="NAME", help="Data card.  [default: that of the data set]")
     ] = "",
@@ -133,7 +137,7 @@ def evaluate(
     from lfr.registry import find_evidence, find_version
     from lfr.registry.evaluating import evaluate_version
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     data = {"dataset": dataset, "root": root, "manifest": manifest}
     with err.status("evaluating") as status:
@@ -161,6 +165,32 @@ def evaluate(
 
 
 @app.command()
+def card(
+    version: VersionArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write it there.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the model card of a version, every figure of which comes from its evidence."""
+    from rich.markdown import Markdown
+
+    from lfr.errors import InputError
+    from lfr.registry import find_version
+    from lfr.registry.model_card import version_card
+
+    tracking = open_registry()
+    found = find_version(tracking, version)
+    text = version_card(tracking, found)
+    if output is not None:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{output}: cannot write the card: {error.strerror}") from error
+    emit({**found.as_dict(), "card": text}, as_json=json, show=lambda: out.print(Markdown(text)))
+
+
+@app.command()
 def gate(version: VersionArgument, policy: PolicyOption = "field", json: JsonOption = False) -> None:
     """Hold a version's evidence against a policy, check by check; exits with 1 where it does not pass."""
     from datetime import UTC, datetime
@@ -169,7 +199,7 @@ def gate(version: VersionArgument, policy: PolicyOption = "field", json: JsonOpt
     from lfr.registry import gate as judged
     from lfr.registry.cards import card_problems
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     wanted = read_policy(policy)
     evidence = find_evidence(tracking, found, card_problems=card_problems(tracking, found))
@@ -196,7 +226,7 @@ def promote(
     from lfr.registry import promote as promoted
     from lfr.registry.cards import card_problems
 
-    tracking = _tracking()
+    tracking = open_registry()
     found = find_version(tracking, version)
     wanted = read_policy(policy)
     evidence = find_evidence(tracking, found, card_problems=card_problems(tracking, found))
@@ -229,7 +259,7 @@ def rollback(
 
     with governed(key_file) as (store, proposer):
         approver = authenticate(store, _key(approver_key_file))
-        made = rolled_back(store, _tracking(), proposer, approver, alias=alias, reason=reason)
+        made = rolled_back(store, open_registry(), proposer, approver, alias=alias, reason=reason)
     emit(made.as_dict(), as_json=json, show=partial(_show_promoted, made))
 
 
@@ -239,7 +269,8 @@ def _home() -> Path:
     return read_settings().home.absolute()
 
 
-def _tracking() -> Tracking:
+def open_registry() -> Tracking:
+    """Open the registry that the settings name."""
     from lfr.registry import open_tracking
     from lfr.settings import read_settings
 
@@ -264,11 +295,15 @@ def _show_version(version: RegisteredVersion) -> None:
 
 
 def _show_gate(result: GateResult, version: RegisteredVersion) -> None:
-    table = Table("", "check", "required", "found", "why")
+    table = Table("", "check", "required", "found", box=box.SIMPLE_HEAD, pad_edge=False)
     for check in result.checks:
-        mark = "[green]pass[/]" if check.passed else "[red]no[/]"
-        table.add_row(mark, *(escape(text) for text in (check.name, check.required, check.found, check.why)))
+        mark = "[green]pass[/]" if check.passed else "[bold red]no[/]"
+        table.add_row(mark, *(escape(text) for text in (check.name, check.required, check.found)))
     out.print(table)
+    if result.reasons:
+        out.print("why not:")
+    for reason in result.reasons:
+        out.print(f"  {escape(reason)}", soft_wrap=True)
     word = "[bold green]passes[/]" if result.passed else "[bold red]does not pass[/]"
     out.print(f"version {version.number} {word} policy {escape(result.policy)}")
 

@@ -1,5 +1,6 @@
 """Deployments: who is looked for, where, when and with what, authorised by a second person."""
 
+from lfr.deployments.approval import FIELD
 from lfr.deployments.calibrations import SHIPPED, calibration_named, served_fpir, shipped_calibration
 from lfr.deployments.creating import DEMO_WINDOW, authorise, create_deployment
 from lfr.deployments.listing import DeploymentView, list_deployments, show_deployment
@@ -21,6 +22,7 @@ from lfr.deployments.running import end, end_overdue, start, withdraw
 __all__ = [
     "DEMO_NOTICE",
     "DEMO_WINDOW",
+    "FIELD",
     "REQUEST_TEMPLATE",
     "SHIPPED",
     "DeploymentRequest",

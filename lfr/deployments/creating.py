@@ -13,6 +13,7 @@ from lfr.database import Store
 from lfr.database.store import new_id
 from lfr.database.tables import Calibration as CalibrationRow
 from lfr.database.tables import Camera, Deployment, Entry, Force, Person, Watchlist
+from lfr.deployments.approval import check_model_approved
 from lfr.deployments.calibrations import check_calibration, served_fpir
 from lfr.deployments.request import DeploymentRequest
 from lfr.deployments.rows import deployment_digest, held, held_list, require_state, utc_text
@@ -133,7 +134,8 @@ def authorise(store: Store, principal: Principal, deployment_id: str, *, reasons
     ConflictError
         It is no draft, or its watchlist is no longer the sealed one it was made with.
     RefusedError
-        The officer is its author, is not of the rank, or the policy or the calibration does not cover it any more.
+        The officer is its author, is not of the rank, the policy or the calibration does not cover it any more, or
+        its model is not the one that was promoted to the field.
     InputError
         There are no reasons, or the window is over.
     AccessDeniedError, NotFoundError
@@ -204,6 +206,7 @@ def check_draft(
         list_size=size,
         list_model_digest=watchlist.model_digest,
     )
+    check_model_approved(session, deployment)
 
 
 def _check_controller(session: Session, principal: Principal, controller: str) -> None:

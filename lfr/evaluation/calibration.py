@@ -181,7 +181,7 @@ def calibrate(
     templates: Templates,
     *,
     target_fpir: float,
-    watchlist_size: int,
+    watchlist_size: int | None,
     rng: np.random.Generator,
     created: datetime,
     lists: int = LISTS,
@@ -198,7 +198,7 @@ def calibrate(
     target_fpir
         Share of non-mated passes that may raise an alert, between 0 and 1.
     watchlist_size
-        Entries of the list it is to hold for.
+        Entries of the list it is to hold for; None: everybody with a usable reference.
     rng
         Draws the lists.
     created
@@ -229,13 +229,13 @@ def calibrate(
     enrolled = len(searches.watchlist.snapshot.subjects)
     if not enrolled:
         raise ManifestError(f"{manifest.name}, column split: no reference is usable, so there is nothing to search")
-    size = min(watchlist_size, enrolled)
+    size = min(watchlist_size or enrolled, enrolled)
     scores = scores_against_lists(searches, size, lists=lists, rng=rng)
     unit: Literal["track", "image"] = "track" if tracks else "image"
     made = calibration_of(
         scores,
         target_fpir=target_fpir,
-        size_reached=size == watchlist_size,
+        size_reached=size == (watchlist_size or enrolled),
         model_version=templates.model_version,
         model_digest=templates.model_digest,
         dataset_digest=templates.data_digest,
@@ -252,7 +252,7 @@ def calibrate(
     sizes = sorted({of for of in (10, 100, 1_000, 10_000, 100_000) if of < enrolled} | {size, enrolled})
     return CalibrationResult(
         made,
-        watchlist_size,
+        watchlist_size or enrolled,
         scores.fpir_upper(made.threshold),
         scores,
         searches,

@@ -1,7 +1,8 @@
 """Registered versions of the recogniser, and what a version must show before it goes to the field."""
 
 from lfr.registry.bundle import Bundle, load_bundle, read_bundle, write_bundle
-from lfr.registry.evidence import Evidence, find_evidence, log_evidence
+from lfr.registry.documents import Evidence
+from lfr.registry.evidence import find_evidence, log_evidence
 from lfr.registry.gate import Check, GateResult, gate
 from lfr.registry.policy import POLICIES, Policy, read_policy
 from lfr.registry.promotion import Promoted, promote, resolve, rollback

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lfr.registry.evidence import Evidence, FairnessEvidence, GroupEvidence
+from lfr.registry.documents import Evidence, FairnessEvidence, GroupEvidence
 from lfr.registry.policy import Policy
 from lfr.statistics import clopper_pearson_upper, subjects_needed
 from lfr.types import Calibration
@@ -94,6 +95,8 @@ def gate(evidence: Evidence, policy: Policy, *, model_digest: str, now: datetime
         checks += _equity(evidence.fairness, policy)
     if evidence.calibration is not None:
         checks += _calibration(evidence.calibration, policy)
+    if evidence.calibration is not None and evidence.fairness is not None:
+        checks.append(_threshold(evidence.calibration, evidence.fairness))
     if evidence.parity is not None:
         found = evidence.parity.min_cosine
         checks.append(
@@ -112,12 +115,7 @@ def gate(evidence: Evidence, policy: Policy, *, model_digest: str, now: datetime
 
 
 def _presence(evidence: Evidence, model_digest: str) -> Iterator[Check]:
-    of = {
-        "fairness": None if evidence.fairness is None else evidence.fairness.model.digest,
-        "calibration": None if evidence.calibration is None else evidence.calibration.model_digest,
-        "parity": None if evidence.parity is None else evidence.parity.model_digest,
-    }
-    for kind, digest in of.items():
+    for kind, digest in evidence.model_digests.items():
         if digest is None:
             why = "there is none; `lfr registry evaluate VERSION` makes it"
             yield Check(f"{kind} evidence", "of this version", "none", passed=False, why=why)
@@ -236,10 +234,22 @@ def _calibration(found: Calibration, policy: Policy) -> Iterator[Check]:
     )
 
 
+def _threshold(calibration: Calibration, fairness: FairnessEvidence) -> Check:
+    passed = math.isclose(fairness.threshold, calibration.threshold, rel_tol=1e-6)
+    return Check(
+        "one threshold",
+        f"groups compared at the calibrated threshold, {calibration.threshold:.4f}",
+        f"{fairness.threshold:.4f}",
+        passed,
+        "groups were compared as they would be treated"
+        if passed
+        else "equity belongs to a threshold; this one is not the one of use",
+    )
+
+
 def _provenance(evidence: Evidence, policy: Policy, now: datetime) -> Iterator[Check]:
-    created = [
-        found.created for found in (evidence.fairness, evidence.calibration, evidence.parity) if found is not None
-    ]
+    kinds = (evidence.evaluation, evidence.calibration, evidence.fairness, evidence.parity, evidence.benchmark)
+    created = [found.created for found in kinds if found is not None]
     if created:
         days = (now - min(created)).days
         passed = days <= policy.max_age_days
@@ -247,7 +257,11 @@ def _provenance(evidence: Evidence, policy: Policy, now: datetime) -> Iterator[C
         yield Check("freshness", f"at most {policy.max_age_days} days old", f"{days} days", passed, why)
     simulated = [
         name
-        for name, found in (("fairness", evidence.fairness), ("calibration", evidence.calibration))
+        for name, found in (
+            ("evaluation", evidence.evaluation),
+            ("calibration", evidence.calibration),
+            ("fairness", evidence.fairness),
+        )
         if found is not None and found.simulated
     ]
     passed = policy.simulated or not simulated
@@ -262,7 +276,7 @@ def _provenance(evidence: Evidence, policy: Policy, now: datetime) -> Iterator[C
     yield Check(
         "cards",
         "of the data and of the model, complete and of the same digest",
-        "complete" if not problems else f"{len(problems)} problems",
+        "complete" if not problems else f"{len(problems)} missing or wrong",
         not problems,
         "; ".join(problems) or "what was measured is written down",
     )

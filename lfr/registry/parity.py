@@ -9,7 +9,7 @@ import numpy as np
 from lfr.errors import RegistryError
 from lfr.evaluation import Manifest, acquire, data_digest, image_digests
 from lfr.models import Model
-from lfr.registry.evidence import ParityEvidence
+from lfr.registry.documents import ParityEvidence
 
 __all__ = ["measure_parity"]
 

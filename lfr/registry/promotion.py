@@ -9,7 +9,8 @@ crash between leaves the old alias, which nobody accepts any more, until
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,18 @@ from lfr.access import Permission, Principal, record
 from lfr.audit import INSTALLATION_CHAIN, checkpoint
 from lfr.database import Store
 from lfr.database.log_tables import AuditChain, Promotion
+from lfr.deployments import DEMO_NOTICE
 from lfr.errors import ConflictError, RegistryError
 from lfr.models import Model
 from lfr.registry.bundle import load_bundle
-from lfr.registry.evidence import KINDS, Evidence, evidence_digests
+from lfr.registry.documents import KINDS, Evidence
+from lfr.registry.evidence import evidence_digests
 from lfr.registry.gate import GateResult, gate
 from lfr.registry.policy import Policy
 from lfr.registry.tracking import MODEL_NAME, Tracking
-from lfr.registry.versions import RegisteredVersion, bundle_folder, find_version
+from lfr.registry.versions import RegisteredVersion, bundle_folder, find_version, load_version
 
 __all__ = ["Promoted", "promote", "resolve", "rollback"]
-
-NOTICE = "not approved for field use"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Promoted:
     @property
     def notice(self) -> str:
         """What must stand wherever it is used; empty for a version approved for the field."""
-        return "" if self.field_use else NOTICE
+        return "" if self.field_use else DEMO_NOTICE
 
     def load(self, *, threads: int | None = None) -> Model:
         """Load the recogniser."""
@@ -119,17 +120,12 @@ def promote(
         The version's files were changed.
     """
     _two_persons(proposer, approver, "registry.promote", version.number)
-    folder = bundle_folder(tracking, version)
-    model = load_bundle(folder)
-    result = gate(evidence, policy, model_digest=model.digest, now=store.now())
-    if model.digest != version.model_digest:
-        raise RegistryError(
-            f"version {version.number}: its files are of model {model.digest}, registered was {version.model_digest}"
-        )
+    with _refusals_logged(store, proposer, "registry.promote", version):
+        folder = bundle_folder(tracking, version)
+        load_version(tracking, version)
+    result = gate(evidence, policy, model_digest=version.model_digest, now=store.now())
     if not result.passed:
-        with store.database.write() as session:
-            details = {"version": version.number, "policy": policy.name, "passed": False}
-            _log(store, session, proposer, "registry.promote", version, after=None, details=details)
+        _log_refusal(store, proposer, "registry.promote", version, {"policy": policy.name, "why": list(result.reasons)})
         return None, result
     row = {
         "version": version.number,
@@ -178,13 +174,15 @@ def rollback(
         raise ConflictError(f"alias '{alias}': there is no earlier version to go back to")
     version = find_version(tracking, str(earlier.version))
     _two_persons(proposer, approver, "registry.rollback", version.number)
-    folder = _checked(tracking, version, earlier)
-    logged = evidence_digests(tracking, version)
-    for kind in KINDS:
-        if kind in earlier.evidence and earlier.evidence[kind] not in logged[kind]:
-            raise RegistryError(
-                f"promotion {earlier.number}: its {kind} evidence is gone from the registry ({earlier.evidence[kind]})"
-            )
+    with _refusals_logged(store, proposer, "registry.rollback", version):
+        folder = _checked(tracking, version, earlier)
+        logged = evidence_digests(tracking, version)
+        for kind in KINDS:
+            if kind in earlier.evidence and earlier.evidence[kind] not in logged[kind]:
+                raise RegistryError(
+                    f"promotion {earlier.number}: its {kind} evidence is gone from the registry "
+                    f"({earlier.evidence[kind]})"
+                )
     kept = ("version", "name", "model_digest", "bundle_digest", "policy", "policy_digest", "field_use", "evidence")
     row = {name: getattr(earlier, name) for name in kept} | {"reason": reason, "returns_to": earlier.number}
     number = _entered(store, proposer, approver, alias, row, permission="registry.rollback", version=version)
@@ -226,6 +224,26 @@ def _checked(tracking: Tracking, version: RegisteredVersion, entry: Promotion) -
                 f"version {version.number}: its {what} have digest {found}, promotion {entry.number} is of {wanted}"
             )
     return folder
+
+
+@contextmanager
+def _refusals_logged(
+    store: Store, principal: Principal, permission: Permission, version: RegisteredVersion
+) -> Iterator[None]:
+    """Log why the registry's content is refused, before that is raised on."""
+    try:
+        yield
+    except RegistryError as error:
+        _log_refusal(store, principal, permission, version, {"why": [str(error)]})
+        raise
+
+
+def _log_refusal(
+    store: Store, principal: Principal, permission: Permission, version: RegisteredVersion, details: Mapping[str, Any]
+) -> None:
+    with store.database.write() as session:
+        said = {"version": version.number, "passed": False, **details}
+        _log(store, session, principal, permission, version, after=None, details=said)
 
 
 def _two_persons(proposer: Principal, approver: Principal, permission: Permission, version: int) -> None:
@@ -313,8 +331,9 @@ def _log(
 
 
 def _point(store: Store, tracking: Tracking, alias: str) -> None:
-    """Move ``previous`` and then the alias to where the entries say."""
-    with store.database.read() as session:
+    """Move ``previous`` and then the alias to where the entries say, while nobody can add one."""
+    with store.database.write() as session:
+        session.get(AuditChain, INSTALLATION_CHAIN, with_for_update=True)
         entry = _latest(session, alias)
         assert entry is not None
         before = session.scalars(
@@ -322,11 +341,10 @@ def _point(store: Store, tracking: Tracking, alias: str) -> None:
             .where(Promotion.alias == alias, Promotion.number < entry.number, Promotion.version != entry.version)
             .order_by(Promotion.number.desc())
         ).first()
-        version = entry.version
-    with tracking.asking(f"moving alias '{alias}' to version {version}"):
-        if alias == "field" and before is not None:
-            tracking.client.set_registered_model_alias(MODEL_NAME, "previous", str(before))
-        tracking.client.set_registered_model_alias(MODEL_NAME, alias, str(version))
+        with tracking.asking(f"moving alias '{alias}' to version {entry.version}"):
+            if alias == "field" and before is not None:
+                tracking.client.set_registered_model_alias(MODEL_NAME, "previous", str(before))
+            tracking.client.set_registered_model_alias(MODEL_NAME, alias, str(entry.version))
 
 
 def _bundle_digest(folder: Path) -> str:

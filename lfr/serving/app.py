@@ -19,7 +19,7 @@ from lfr.serving.embedder import Embedder
 from lfr.serving.fleet import Fleet
 from lfr.serving.logs import log_json
 from lfr.serving.node import check_node
-from lfr.serving.opening import ServedModel, open_service_store, resolve
+from lfr.serving.opening import ServedModel, open_registry, open_service_store, resolve
 from lfr.serving.settings import AppArgs, Replicas
 from lfr.serving.steward import Steward
 
@@ -87,7 +87,9 @@ def build(args: AppArgs) -> serve.Application:
 def create_served_app(args: AppArgs, model: ServedModel) -> FastAPI:
     """Return the interface over the actors of this Ray node; made in each replica."""
     log_json()
-    service = Service(open_service_store(args), Fleet(args, model), model, args.limits)
+    service = Service(
+        open_service_store(args), Fleet(args, model), model, args.limits, registry=lambda: open_registry(args)
+    )
     # Serve gives each request its id, and shows it in the answer.
     return create_app(service, request_id=lambda: get_serve_request_context().request_id)
 

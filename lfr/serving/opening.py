@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lfr.database import Store, open_store
 from lfr.errors import ModelMismatchError, SettingsError
 from lfr.models import DEFAULT_VERSION, VERSIONS, Model, load_model
 from lfr.serving.settings import AppArgs
 
-__all__ = ["ServedModel", "open_model", "open_service_store", "resolve"]
+if TYPE_CHECKING:
+    from lfr.registry import Tracking
+
+__all__ = ["ServedModel", "open_model", "open_registry", "open_service_store", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,9 @@ def resolve(args: AppArgs, store: Store) -> ServedModel:
     alias = args.model or DEFAULT_VERSION
     if alias in VERSIONS:
         return ServedModel(alias, alias, load_model(alias, threads=args.threads, weights=args.weights).digest)
-    from lfr.registry import open_tracking  # noqa: PLC0415 # MLflow, only where an alias is asked for
-    from lfr.registry.promotion import resolve as promoted  # noqa: PLC0415
+    from lfr.registry.promotion import resolve as promoted  # noqa: PLC0415 # MLflow, only where an alias is asked for
 
-    tracking = open_tracking(_home(args))
-    found = promoted(store, tracking, alias)
+    found = promoted(store, open_registry(args), alias)
     model = found.load(threads=args.threads)
     return ServedModel(alias, model.version.name, model.digest, found.folder)
 
@@ -61,6 +63,13 @@ def open_service_store(args: AppArgs) -> Store:
     """Open the governed store that the arguments name; raises as `lfr.database.open_store` does."""
     url = args.database_url.get_secret_value() if args.database_url else None
     return open_store(_home(args), url=url, master_key_file=args.master_key_file)
+
+
+def open_registry(args: AppArgs) -> Tracking:
+    """Open the registry that the arguments name; raises as `lfr.registry.open_tracking` does."""
+    from lfr.registry import open_tracking  # noqa: PLC0415 # MLflow, only where the registry is asked
+
+    return open_tracking(_home(args), uri=args.tracking_uri)
 
 
 def open_model(args: AppArgs, served: ServedModel) -> Model:

@@ -53,6 +53,7 @@ class AppArgs(_Model):
     database_url: SecretStr | None = Field(default=None, description="Database; unset: LFR_DATABASE_URL, else SQLite.")
     master_key_file: Path | None = Field(default=None, description="Master key; unset: LFR_MASTER_KEY_FILE.")
     weights: Path | None = Field(default=None, description="Folder of the weight pack; unset: LFR_WEIGHTS.")
+    tracking_uri: str = Field(default="", description="MLflow tracking server; unset: MLFLOW_TRACKING_URI, else home.")
     model: str | None = Field(default=None, description="Model version or registry alias; unset: LFR_MODEL.")
     threads: int = Field(default=1, ge=1, le=256, description="Threads of the networks in each process.")
     limits: Limits = Field(default_factory=Limits, description="What the interface takes.")
@@ -81,6 +82,7 @@ class AppArgs(_Model):
                 "database_url": self.database_url or settings.database_url,
                 "master_key_file": master.absolute() if master else None,
                 "weights": weights.absolute() if weights else None,
+                "tracking_uri": self.tracking_uri or settings.tracking_uri,
                 "model": self.model or settings.model,
             }
         )

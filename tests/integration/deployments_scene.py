@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import func, select
 
 from lfr.access import Principal
 from lfr.access.principal import hash_secret
 from lfr.cli import main
 from lfr.database import Store
+from lfr.database.log_tables import Promotion
 from lfr.database.store import new_id
 from lfr.database.tables import AccessKey, Entry, Reference, Watchlist
 from lfr.deployments import DeploymentRequest, authorise, create_deployment, request_from, start
@@ -36,13 +38,39 @@ class Cast:
 
 
 def cast_of(store: Store, force: str = "essex") -> Cast:
-    """Persons of a force with the roles that a deployment takes."""
+    """Persons of a force with the roles that a deployment takes, and `MODEL` in the field."""
+    put_in_field(store)
     return Cast(
         manager=add_person(store, "watchlist_manager", force=force),
         author=add_person(store, "operator", rank="inspector", force=force),
         officer=add_person(store, "authorising_officer", rank="superintendent", force=force),
         operator=add_person(store, "operator", force=force),
     )
+
+
+def put_in_field(store: Store, model_digest: str = MODEL) -> None:
+    """The entry that a promotion to the field leaves, as the latest."""
+    with store.database.write() as session:
+        number = int(session.scalar(select(func.max(Promotion.number))) or 0) + 1
+        session.add(
+            Promotion(
+                number=number,
+                alias="field",
+                version=number,
+                name="openvino-f32",
+                model_digest=model_digest,
+                bundle_digest="0" * 64,
+                policy="field",
+                policy_digest="0" * 64,
+                field_use=True,
+                evidence={},
+                promoted_by="person-one",
+                approved_by="person-two",
+                promoted_at=store.now(),
+                reason="",
+                returns_to=None,
+            )
+        )
 
 
 def sealed_list(

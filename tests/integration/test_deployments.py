@@ -51,6 +51,7 @@ from tests.integration.deployments_scene import (
     cast_of,
     draft,
     fields,
+    put_in_field,
     rate,
     request,
     sealed_list,
@@ -255,6 +256,21 @@ def test_r3_a_list_over_the_policys_size_is_refused_also_when_the_policy_changed
         session.execute(smaller, {"policy": '{"max_watchlist": 1}'})
     with pytest.raises(RefusedError, match="2 entries; the force's policy allows 1"):
         authorise(store, cast.officer, made, reasons="because")
+
+
+def test_r9_a_model_that_is_not_the_one_in_the_field_is_used_on_nobody(store: Store, cast: Cast) -> None:
+    made, ready = draft(store, cast), authorised(store, cast)
+    put_in_field(store, "ef" * 32)
+    another = f"model {MODEL} is not the one in the field, {'ef' * 32}"
+    with pytest.raises(RefusedError, match=another):
+        authorise(store, cast.officer, made, reasons="because")
+    with pytest.raises(RefusedError, match=another):
+        start(store, cast.operator, ready)
+    with store.database.write() as session:
+        session.execute(text("DELETE FROM promotion"))
+    with pytest.raises(RefusedError, match="not approved for field use: no model was promoted to the field"):
+        authorise(store, cast.officer, made, reasons="because")
+    assert show_deployment(store, cast.officer, made).state == "draft"
 
 
 def test_only_a_sealed_list_that_serves_no_other_deployment_can_be_used(store: Store, cast: Cast) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from lfr.access import Principal
 from lfr.audit import INSTALLATION_CHAIN, export_chain, verify_export
 from lfr.database import Store
 from lfr.database.log_tables import AuditEntry, Promotion
-from lfr.deployments import shipped_calibration
+from lfr.deployments import create_deployment, shipped_calibration, show_deployment
 from lfr.errors import AccessDeniedError, ConflictError, RegistryError
 from lfr.registry import (
     Evidence,
@@ -26,11 +28,14 @@ from lfr.registry import (
     resolve,
     rollback,
 )
+from lfr.registry.authorising import authorise_deployment
+from lfr.registry.documents import KINDS
 from lfr.registry.evidence import find_evidence, log_evidence
 from lfr.registry.policy import Policy
 from lfr.registry.tracking import MODEL_NAME
 from lfr.types import Calibration
 from tests.integration.conftest import add_person
+from tests.integration.deployments_scene import calibration, cast_of, request, sealed_list
 from tests.unit.registry.test_gate import PARITY, fairness_document
 
 
@@ -65,18 +70,27 @@ def lenient(alias: str = "field") -> Policy:
 
 def logged(tracking: Tracking, version: RegisteredVersion) -> Evidence:
     """Evidence that passes: made of counts, logged and found as any other."""
-    digest = {"digest": version.model_digest}
-    fairness = fairness_document({"a": (90, 85, 200, 0), "b": (90, 85, 200, 0)}, model=digest)
+    fairness = fairness_document({"a": (90, 85, 200, 0), "b": (90, 85, 200, 0)}, **digest_of(version))
     log_evidence(tracking, version, "fairness", fairness, card="demo_faces")
     parity = {**PARITY, "model_digest": version.model_digest}
     log_evidence(tracking, version, "parity", parity, card="demo_faces")
-    calibration = calibration_of(version)
-    log_evidence(tracking, version, "calibration", calibration, card="demo_faces")
+    log_evidence(tracking, version, "calibration", calibration_of(version), card="demo_faces")
+    about = {**digest_of(version), "data_digest": "b" * 64, "created": PARITY["created"], "simulated": True}
+    counts = {"watchlist_size": 10, "mated_subjects": 10, "non_mated_subjects": 80, "failures_to_acquire": 0}
+    log_evidence(tracking, version, "evaluation", {**about, **counts, "points": []}, card="demo_faces")
+    speed = {"frames_per_s": 10.0, "faces_per_s": 100.0, "machine": {}}
+    timed = {"model_digest": version.model_digest, "created": PARITY["created"], **speed}
+    log_evidence(tracking, version, "benchmark", timed, card="demo_faces")
     return find_evidence(tracking, version)
 
 
+def digest_of(version: RegisteredVersion) -> dict[str, dict[str, str]]:
+    return {"model": {"digest": version.model_digest}}
+
+
 def calibration_of(version: RegisteredVersion) -> dict[str, object]:
-    made = Calibration.model_validate({**shipped_calibration().model_dump(), "model_digest": version.model_digest})
+    about = {"model_digest": version.model_digest, "threshold": 0.5}
+    made = Calibration.model_validate({**shipped_calibration().model_dump(), **about})
     return {"digest": made.digest, **made.document}
 
 
@@ -95,7 +109,7 @@ def test_a_version_that_passes_gets_its_alias_and_an_entry_in_the_log(
         row = session.scalars(select(Promotion)).one()
     assert (entry.chain, entry.after) == (INSTALLATION_CHAIN, version.model_digest)
     assert entry.details["approved_by"] == persons[1].id
-    assert set(row.evidence) == {"fairness", "parity", "calibration"}
+    assert set(row.evidence) == set(KINDS)
     export_chain(store, INSTALLATION_CHAIN, tmp_path / "chain.jsonl")
     assert verify_export(tmp_path / "chain.jsonl", public_key=store.signing.public_hex).complete
 
@@ -137,6 +151,60 @@ def test_an_alias_that_somebody_moved_is_refused_and_both_are_named(
         resolve(store, tracking, "field")
     assert first.model_digest in str(refused.value)
     assert second.model_digest in str(refused.value)
+
+
+def test_r9_a_deployment_is_authorised_only_while_the_alias_points_to_what_was_promoted(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    version, cast = find_version(tracking, "1"), cast_of(store)
+    promote(store, tracking, *persons, version, evidence=logged(tracking, version), policy=lenient())
+    watchlist_id = sealed_list(store, cast.manager, model_digest=version.model_digest)
+    asked = request(store, watchlist_id, calibration=calibration(model_digest=version.model_digest))
+    made = create_deployment(store, cast.author, asked)
+    tracking.client.set_registered_model_alias(MODEL_NAME, "field", "2")
+    with pytest.raises(RegistryError, match="points to version 2"):
+        authorise_deployment(store, lambda: tracking, cast.officer, made, reasons="because")
+    tracking.client.set_registered_model_alias(MODEL_NAME, "field", "1")
+    authorise_deployment(store, lambda: tracking, cast.officer, made, reasons="because")
+    assert show_deployment(store, cast.officer, made).state == "authorised"
+
+
+def test_a_version_whose_files_were_changed_is_not_promoted_and_that_is_logged(
+    store: Store, persons: tuple[Principal, Principal], tmp_path: Path
+) -> None:
+    tracking = open_tracking(tmp_path / "registry")
+    version = register(tracking)
+    evidence = logged(tracking, version)
+    weights = next((tmp_path / "registry" / "artifacts").rglob("face_recognition*.onnx"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(RegistryError, match="changed since it was registered"):
+        promote(store, tracking, *persons, version, evidence=evidence, policy=lenient())
+    assert find_version(tracking, "1").aliases == ("candidate",)
+    with store.database.read() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "registry.promote")).one()
+    assert entry.details["passed"] is False
+    assert "changed since it was registered" in entry.details["why"][0]
+
+
+def test_two_promotions_at_once_come_one_after_the_other(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    versions = [find_version(tracking, number) for number in ("1", "2")]
+    evidence = [logged(tracking, version) for version in versions]
+    ready = threading.Barrier(2)
+
+    def one(at: int) -> int:
+        ready.wait()
+        made, _ = promote(store, tracking, *persons, versions[at], evidence=evidence[at], policy=lenient())
+        assert made is not None
+        return made.number
+
+    with ThreadPoolExecutor(2) as threads:
+        numbers = list(threads.map(one, range(2)))
+    assert sorted(numbers) == [1, 2]
+    last = versions[numbers.index(2)]
+    assert resolve(store, tracking, "field").version.number == last.number
+    assert find_version(tracking, "previous").number == versions[numbers.index(1)].number
 
 
 def test_a_promotion_that_broke_off_is_repaired_by_running_it_again(

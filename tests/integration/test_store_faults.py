@@ -152,10 +152,9 @@ def full(store: Store) -> Iterator[None]:
         store.database.dispose()
 
 
+# PostgreSQL has no limit of its own: only a full disk would do, and its error takes the same way as this one.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_full_database(lfr: CommandLine, store: Store, clock: Clock) -> None:
-    if not store.database.is_sqlite:
-        # PostgreSQL has no limit of its own: only a full disk would do, and its error takes the same way as this one.
-        pytest.skip("PostgreSQL fills only with its disk")
     scene = live_scene(store)
     before = counted(store)
     with full(store):
@@ -220,11 +219,10 @@ def test_a_server_that_is_not_there(lfr: CommandLine, store: Store, monkeypatch:
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_server_that_goes_away_in_the_middle_keeps_nothing_of_the_middle(
     lfr: CommandLine, store: Store, cast: Cast, request: pytest.FixtureRequest
 ) -> None:
-    if store.database.is_sqlite:
-        pytest.skip("SQLite has no server")
     cluster: Postgres = request.getfixturevalue("postgres")
     deployment_id, before = started(store, cast), counted(store)
     try:

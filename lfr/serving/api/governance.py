@@ -10,7 +10,6 @@ from fastapi import APIRouter, Body, Query, Response
 
 from lfr.deployments import (
     SHIPPED,
-    authorise,
     create_deployment,
     end,
     list_deployments,
@@ -136,8 +135,13 @@ def deployment(deployment_id: str, principal: Acting, service: Serving) -> dict[
     f"{_DEPLOYMENT}/authorisation", summary="Authorise", tags=_DEPLOYMENTS, openapi_extra=may("deployment.authorise")
 )
 def authorisation(deployment_id: str, asked: Reasons, principal: Acting, service: Serving) -> dict[str, Any]:
-    """Authorise a draft, as an officer of the policy's rank who is not its author."""
-    authorise(service.store, principal, deployment_id, reasons=asked.reasons)
+    """Authorise a draft, as an officer of the policy's rank who is not its author.
+
+    Unless it is a demonstration, its model must be the one that was promoted to the field.
+    """
+    from lfr.registry.authorising import authorise_deployment  # noqa: PLC0415 # MLflow, only for this
+
+    authorise_deployment(service.store, service.open_registry, principal, deployment_id, reasons=asked.reasons)
     return {"deployment": deployment_id, "state": "authorised"}
 
 

@@ -33,6 +33,7 @@ _STATUS: dict[type[LfrError], int] = {
     errors.ModelMismatchError: 409,
     errors.StoreError: 503,
     errors.KeyFileError: 409,
+    errors.RegistryError: 409,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.ServiceError: 503,

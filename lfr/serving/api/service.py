@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import HTTPConnection
 
 from lfr.access import Principal, SecretMemory, authenticate
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, live
-from lfr.errors import AccessDeniedError, BusyError
+from lfr.errors import AccessDeniedError, BusyError, RegistryError
 from lfr.serving.api.heads import Heads
 from lfr.serving.api.metrics import Metrics
 from lfr.serving.api.problems import UnauthenticatedError
@@ -23,6 +24,9 @@ from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
 from lfr.types import Faces
+
+if TYPE_CHECKING:
+    from lfr.registry import Tracking
 
 __all__ = ["Cameras", "Flow", "Rates", "Service"]
 
@@ -101,12 +105,15 @@ class Service:
         The governed store, the cameras, the version that runs.
     limits
         Of the app.
+    registry
+        Opens the registry, for authorising use on people; None: there is none, and only demos are authorised.
     """
 
     store: Store
     cameras: Cameras
     model: ServedModel
     limits: Limits = field(default_factory=Limits)
+    registry: Callable[[], Tracking] | None = None
     metrics: Metrics = field(default_factory=Metrics)
     memory: SecretMemory = field(default_factory=SecretMemory)
     requests: Rates = field(init=False)
@@ -160,6 +167,12 @@ class Service:
     def flow(self, deployment_id: str, camera_id: str) -> Flow:
         """Return the counters of a camera, whose name was checked."""
         return self._flows.setdefault((deployment_id, camera_id), Flow())
+
+    def open_registry(self) -> Tracking:
+        """Open the registry; raises RegistryError where there is none."""
+        if self.registry is None:
+            raise RegistryError("this service has no registry, so nothing is known to be in the field")
+        return self.registry()
 
     def opened(self, change: int) -> None:
         """Count streams of events that are open, on the loop's thread."""

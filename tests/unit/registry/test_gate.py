@@ -12,7 +12,7 @@ import pytest
 
 from lfr.errors import RegistryError
 from lfr.evaluation import EquityPolicy, evaluate_fairness
-from lfr.registry.evidence import Evidence
+from lfr.registry.documents import Evidence
 from lfr.registry.gate import GateResult, gate
 from lfr.registry.policy import POLICIES, Policy, read_policy
 from tests.unit.evaluation.builders import counted_searches
