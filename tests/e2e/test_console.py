@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from lfr.access import ForcePolicy, add_person, revoke, set_policy
 from lfr.database.tables import Reference
 from lfr.models import load_model
 from lfr.sources import demo_portraits
-from lfr.watchlist import EntryRow, create_watchlist, import_entries
+from lfr.watchlist import EntryRow, approve, create_watchlist, import_entries, seal
 from tests.support.console import ServedConsole, chromium, served_console, violations
 from tests.support.served import served
 
@@ -324,6 +325,50 @@ def test_a_list_with_hostile_text_is_approved_and_sealed(console: ServedConsole,
         expect(page.get_by_text("s009 is suspended.")).to_be_visible()
         expect(page).not_to_have_title("broken")
         assert page.locator("img[src=x]").count() == 0
+
+
+def test_an_officer_authorises_what_somebody_else_asked_for_and_it_is_started(
+    console: ServedConsole, browser: Browser
+) -> None:
+    store = console.made.open()
+    manager, officer = (console.made.principal(store, role) for role in ("watchlist_manager", "authorising_officer"))
+    watchlist = create_watchlist(store, manager, name="made up", model=console.model)
+    said = dict.fromkeys(("reason", "legal_basis", "image_source"), "made up")
+    values = {**said, "category": "missing-at-risk", "subject_id": "s009", "lawfully_held": "yes", "under_18": "no"}
+    values |= {"image_date": "2026-01-01", "expires_at": "2099-12-31"}
+    portrait = next(one.path for one in demo_portraits() if one.subject_id == "s009")
+    import_entries(store, manager, watchlist, [EntryRow("line 1", values, (portrait,))], console.model)
+    approve(store, officer, watchlist)
+    seal(store, manager, watchlist)
+    store.close()
+    texts = ("purpose", "necessity", "proportionality", "place", "why_there", "signage")
+    papers = ("dpia", "appropriate_policy_document", "equality_impact_assessment")
+    now = datetime.now(UTC)
+    asked = {
+        **dict.fromkeys((*texts, *papers), "made up"),
+        "name": HOSTILE,
+        "controller_force": "made-up",
+        "starts_at": now.isoformat(),
+        "ends_at": (now + timedelta(minutes=30)).isoformat(),
+        "categories": ["missing-at-risk"],
+        "cameras": ["north"],
+        "watchlist": watchlist,
+        "calibration": "shipped",
+        "demo": True,
+    }
+    deployment = console.call("operator", "POST", "/deployments", asked)["deployment"]
+    with console.page(browser, "authorising_officer", f"deployment/{deployment}") as page:
+        expect(page.get_by_role("heading", name="<script>")).to_be_visible()
+        page.get_by_role("button", name="Authorise…").click()
+        page.get_by_label("Your own reasons").fill("made-up people only")
+        page.get_by_label("Type authorise to confirm").fill("authorise")
+        page.get_by_role("button", name="Authorise", exact=True).click()
+        expect(page.get_by_text("It is authorised.")).to_be_visible()
+        page.get_by_role("button", name="Start…").click()
+        page.get_by_label("Type start to confirm").fill("start")
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(page.get_by_text("It is live.")).to_be_visible()
+        expect(page).not_to_have_title("broken")
 
 
 def test_an_auditor_filters_the_log_and_checks_the_chain(console: ServedConsole, browser: Browser) -> None:

@@ -104,6 +104,8 @@ export function deploymentPage({ main, deployment, has, refresh }) {
     const add = (permission, states, name, style, act) => {
       if (has(permission) && states.includes(found.state)) buttons.push(el("button", { type: "button", class: style, onclick: act }, name));
     };
+    add("deployment.authorise", ["draft"], "Authorise…", "primary", () =>
+      change("authorisation", "Your own reasons: why it is necessary and proportionate", { title: "Authorise this deployment?", text: "You answer for it: who is looked for, where, when, and with what. Somebody else must have asked for it.", word: "authorise", button: "Authorise", danger: false }));
     add("deployment.start", ["authorised"], "Start…", "primary", () =>
       change("start", "", { title: "Start this deployment?", text: "From then on its cameras look for the people on its list, until its window closes. It can be started once.", word: "start", button: "Start", danger: false }));
     add("deployment.end", ["live"], "End…", "", () =>
@@ -116,7 +118,7 @@ export function deploymentPage({ main, deployment, has, refresh }) {
   }
 
   async function change(what, reason, asked) {
-    const answer = await confirmTyped({ ...asked, reason: reason || null, act: (why) => post(path(`/${what}`), reason ? { reason: why } : undefined) });
+    const answer = await confirmTyped({ ...asked, reason: reason || null, act: (why) => post(path(`/${what}`), bodyOf(what, why)) });
     if (answer === undefined) return;
     say("Done.");
     await refresh();
@@ -126,8 +128,13 @@ export function deploymentPage({ main, deployment, has, refresh }) {
       await load();
       return;
     }
-    told = [notice({ start: "It is live.", end: "It has ended.", withdrawal: "Withdrawn, and everything of it is destroyed.", purge: "Everything of it is destroyed." }[what], "good"), proof];
+    told = [notice({ authorisation: "It is authorised.", start: "It is live.", end: "It has ended.", withdrawal: "Withdrawn, and everything of it is destroyed.", purge: "Everything of it is destroyed." }[what], "good"), proof];
     await load();
+  }
+
+  function bodyOf(what, why) {
+    if (!why) return undefined;
+    return what === "authorisation" ? { reasons: why } : { reason: why };
   }
 
   function passForm(found) {
