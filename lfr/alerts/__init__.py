@@ -6,8 +6,8 @@ from lfr.alerts.envelope import Envelope, envelope_for_key, envelope_for_passphr
 from lfr.alerts.events import AlertEvent, events_after, last_sequence
 from lfr.alerts.evidence import OpenedEvidence, open_evidence
 from lfr.alerts.handing_over import HandedOver, hand_over
-from lfr.alerts.history import AlertHistory, AlertSummary, list_alerts, show_alert
-from lfr.alerts.images import read_probe, read_reference_image
+from lfr.alerts.history import AlertHistory, AlertSummary, dismissed, list_alerts, show_alert
+from lfr.alerts.images import count_other_references, read_probe, read_reference_image
 from lfr.alerts.outcomes import record_outcome
 from lfr.alerts.raising import raise_alert, raise_alerts
 from lfr.alerts.retention import hold, lapse_all, lapse_overdue, release_hold, standing_holds
@@ -30,8 +30,10 @@ __all__ = [
     "Sighting",
     "adjudicate",
     "count_faces",
+    "count_other_references",
     "counts",
     "counts_by_camera",
+    "dismissed",
     "envelope_for_key",
     "envelope_for_passphrase",
     "events_after",

@@ -13,7 +13,7 @@ from lfr.alerts.history import sees_own_only
 from lfr.alerts.rows import utc_text
 from lfr.audit import force_chain
 from lfr.database import Store
-from lfr.database.tables import Alert, AuditEntry, Deployment
+from lfr.database.tables import Alert, AuditEntry, Deployment, Entry
 from lfr.errors import InputError, NotFoundError
 
 __all__ = ["AlertEvent", "events_after", "last_sequence"]
@@ -66,8 +66,9 @@ def events_after(
     if after < 0 or not 1 <= limit <= MAX_EVENTS:
         raise InputError(f"events after {after}, at most {limit}: from 0, and 1 to {MAX_EVENTS}")
     find = (
-        select(AuditEntry.sequence, AuditEntry.action, AuditEntry.time, Alert)
+        select(AuditEntry.sequence, AuditEntry.action, AuditEntry.time, Alert, Entry.reason)
         .outerjoin(Alert, Alert.id == AuditEntry.object)
+        .outerjoin(Entry, Entry.id == Alert.entry_id)
         .where(
             AuditEntry.chain == force_chain(principal.force_id),
             AuditEntry.sequence > after,
@@ -79,15 +80,16 @@ def events_after(
         .order_by(AuditEntry.sequence)
         .limit(limit)
     )
-    if sees_own_only(principal):
+    own_only = sees_own_only(principal)
+    if own_only:
         find = find.where(or_(Alert.id.is_(None), Alert.raised_by == principal.id))
     with store.database.read() as session:
         deployment = session.get(Deployment, deployment_id)
         if deployment is None or deployment.force_id != principal.force_id:
             raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
         return tuple(
-            AlertEvent(sequence, action, time, _shown(alert, demo=deployment.demo))
-            for sequence, action, time, alert in session.execute(find)
+            AlertEvent(sequence, action, time, _shown(alert, demo=deployment.demo, reason=None if own_only else reason))
+            for sequence, action, time, alert, reason in session.execute(find)
         )
 
 
@@ -99,7 +101,7 @@ def last_sequence(store: Store, principal: Principal) -> int:
         return int(session.scalar(find) or 0)
 
 
-def _shown(alert: Alert | None, *, demo: bool) -> dict[str, Any] | None:
+def _shown(alert: Alert | None, *, demo: bool, reason: str | None) -> dict[str, Any] | None:
     if alert is None:
         return None
     return {
@@ -111,9 +113,12 @@ def _shown(alert: Alert | None, *, demo: bool) -> dict[str, Any] | None:
         "entry": alert.entry_id,
         "subject_id": alert.subject_id,
         "category": alert.category,
+        "reason": reason,
         "score": round(alert.score, 4),
         "threshold": alert.threshold,
         "state": alert.state,
         "captured_at": utc_text(alert.captured_at),
         "created_at": utc_text(alert.created_at),
+        "decided_at": utc_text(alert.decided_at) if alert.decided_at else None,
+        "image_until": utc_text(alert.image_expires_at) if alert.image is not None else None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
@@ -16,9 +17,10 @@ from lfr.database import Store
 from lfr.database.tables import Alert, Base, Deployment, HandOver, Hold, Outcome
 from lfr.errors import InputError, NotFoundError
 
-__all__ = ["AlertHistory", "AlertSummary", "history_of", "list_alerts", "sees_own_only", "show_alert"]
+__all__ = ["AlertHistory", "AlertSummary", "dismissed", "history_of", "list_alerts", "sees_own_only", "show_alert"]
 
 MAX_LISTED = 1_000
+_CAME_TO_NOTHING: tuple[AlertState, ...] = ("not_viable", "lapsed", "not_engaged", "confirmed_false")
 _NOT_SHOWN = frozenset({"alert_id", "ordinal", "reference_image"})
 
 
@@ -120,6 +122,13 @@ def list_alerts(
         return tuple(
             _summary(alert, demo=demo, held=hold_id is not None) for alert, demo, hold_id in session.execute(find)
         )
+
+
+def dismissed(store: Store, alert_ids: Collection[str]) -> frozenset[str]:
+    """Return those of some alerts that came to nothing, so that nobody need be seen because of them any more."""
+    find = select(Alert.id).where(Alert.id.in_(alert_ids), Alert.state.in_(_CAME_TO_NOTHING))
+    with store.database.read() as session:
+        return frozenset(session.scalars(find))
 
 
 def show_alert(store: Store, principal: Principal, alert_id: str) -> tuple[AlertSummary, AlertHistory]:

@@ -5,15 +5,24 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Literal
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lfr.access import Principal, record
-from lfr.alerts.rows import locked_alert, required_text, standing_hold, with_image
+from lfr.alerts.rows import found_alert, locked_alert, required_text, standing_hold, with_image
 from lfr.database import Store
 from lfr.database.tables import Alert, Reference
-from lfr.errors import ConflictError, KeyFileError
+from lfr.errors import ConflictError, KeyFileError, NotFoundError
 
-__all__ = ["held_key_name", "open_with_any", "probe_image", "read_probe", "read_reference_image", "reference_image"]
+__all__ = [
+    "count_other_references",
+    "held_key_name",
+    "open_with_any",
+    "probe_image",
+    "read_probe",
+    "read_reference_image",
+    "reference_image",
+]
 
 
 def read_probe(store: Store, principal: Principal, alert_id: str, *, purpose: str) -> bytes:
@@ -40,22 +49,50 @@ def read_probe(store: Store, principal: Principal, alert_id: str, *, purpose: st
     return _read(store, principal, alert_id, which="probe", purpose=purpose)
 
 
-def read_reference_image(store: Store, principal: Principal, alert_id: str, *, purpose: str) -> bytes:
-    """Return the reference image that an alert resembles, as it was enrolled; otherwise as `read_probe`."""
-    return _read(store, principal, alert_id, which="reference", purpose=purpose)
+def read_reference_image(store: Store, principal: Principal, alert_id: str, *, purpose: str, number: int = 0) -> bytes:
+    """Return an image of the person on the list, as it was enrolled; otherwise as `read_probe`.
+
+    Parameters
+    ----------
+    number
+        0: the one that the alert resembles; from 1: the person's other ones, in the order they were enrolled.
+
+    Raises
+    ------
+    NotFoundError
+        There are fewer; and none but the first once the watchlist is destroyed.
+    """
+    return _read(store, principal, alert_id, which="reference", purpose=purpose, number=number)
+
+
+def count_other_references(store: Store, principal: Principal, alert_id: str) -> int:
+    """Return how many other images of the person on the list there are; raises NotFoundError as `show_alert`."""
+    principal.require("alert.list", what=alert_id)
+    with store.database.read() as session:
+        return len(_others(session, found_alert(session, principal, alert_id)))
 
 
 def _read(
-    store: Store, principal: Principal, alert_id: str, *, which: Literal["probe", "reference"], purpose: str
+    store: Store,
+    principal: Principal,
+    alert_id: str,
+    *,
+    which: Literal["probe", "reference"],
+    purpose: str,
+    number: int = 0,
 ) -> bytes:
     purpose = required_text("purpose", purpose)
     principal.require("alert.image", what=alert_id)
     with store.database.write() as session:
         alert = locked_alert(session, principal, alert_id)
-        image = (probe_image if which == "probe" else reference_image)(store, session, alert)
         details = {"image": which, "purpose": purpose}
-        if which == "reference":
+        if which == "probe":
+            image = probe_image(store, session, alert)
+        elif number == 0:
+            image = reference_image(store, session, alert)
             details["reference"] = alert.reference_id
+        else:
+            image, details["reference"] = _other_image(store, session, alert, number)
         record(store, session, principal, "alert.image", alert_id, details=details)
     return image
 
@@ -81,6 +118,21 @@ def reference_image(store: Store, session: Session, alert: Alert) -> bytes:
 def held_key_name(deployment_id: str) -> str:
     """Return the name of the key under which a purge keeps what is held of a deployment (R15)."""
     return f"held-{deployment_id}"
+
+
+def _others(session: Session, alert: Alert) -> tuple[Reference, ...]:
+    find = select(Reference).where(Reference.entry_id == alert.entry_id, Reference.id != alert.reference_id)
+    return tuple(session.scalars(find.order_by(Reference.ordinal)))
+
+
+def _other_image(store: Store, session: Session, alert: Alert, number: int) -> tuple[bytes, str]:
+    """Return another image of the person on the list, and its id."""
+    with_image(session, alert, now=store.now())
+    others = _others(session, alert)
+    if not 1 <= number <= len(others):
+        raise NotFoundError(f"{alert.id}: has other images 1 to {len(others)}, not {number}")
+    found = others[number - 1]
+    return store.keys.load(found.watchlist_id).decrypt(found.image, row=f"{found.id}:image"), found.id
 
 
 def open_with_any(store: Store, deployment_id: str, sealed: bytes, *, row: str) -> bytes:

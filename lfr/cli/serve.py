@@ -54,6 +54,7 @@ def serve(
             document = {
                 "url": supervisor.url,
                 "docs": f"{supervisor.url}/docs",
+                "console": f"{supervisor.url}/console",
                 "started_in_s": round(time.monotonic() - began, 1),
                 "ray": {"address": node.address, "folder": str(node.folder)},
             }
@@ -73,6 +74,7 @@ def _show(document: dict[str, object]) -> None:
     url = document["url"]
     out.print(f"serving at [bold]{url}[/], ready after {document['started_in_s']} s (Ray, then Serve, then the models)")
     out.print(f"""\
+decide about alerts           {url}/console
 every route, with examples    {url}/docs
 is it well                    curl {url}/v1/readyz
 send a frame                  curl -H "Authorization: Bearer $LFR_KEY" -H "Content-Type: image/jpeg" \\

@@ -19,6 +19,8 @@ from lfr.errors import NotFoundError
 
 __all__ = ["DeploymentView", "list_deployments", "show_deployment"]
 
+_MEASURED = ("target_fpir", "fpir", "tpir", "watchlist_size", "subjects", "non_mated_subjects", "simulated")
+
 
 @dataclass(frozen=True)
 class DeploymentView:
@@ -30,6 +32,8 @@ class DeploymentView:
         What is kept of it.
     threshold, verdict
         Of its calibration.
+    measured
+        What the calibration says the threshold means: target, FPIR and TPIR with intervals, and on what.
     cameras
         Name and counters of each camera.
     """
@@ -37,6 +41,7 @@ class DeploymentView:
     row: Deployment
     threshold: float
     verdict: str
+    measured: dict[str, Any]
     cameras: tuple[dict[str, Any], ...]
 
     @property
@@ -63,7 +68,12 @@ class DeploymentView:
             "request": row.request,
             "watchlist": {"id": row.watchlist_id, "digest": row.watchlist_digest, "size": row.watchlist_size},
             "model": {"version": row.model_version, "digest": row.model_digest},
-            "calibration": {"id": row.calibration_id, "threshold": self.threshold, "verdict": self.verdict},
+            "calibration": {
+                "id": row.calibration_id,
+                "threshold": self.threshold,
+                "verdict": self.verdict,
+                **self.measured,
+            },
             "cameras": list(self.cameras),
             "created": {"by": row.created_by, "at": utc_text(row.created_at)},
             "authorisation": row.authorisation,
@@ -127,6 +137,7 @@ def _views(
             row,
             threshold=float(document["threshold"]),
             verdict=str(document["verdict"]),
+            measured={name: document.get(name) for name in _MEASURED},
             cameras=tuple(_camera(camera) for camera in cameras if camera.deployment_id == row.id),
         )
         for row, document in rows

@@ -25,6 +25,7 @@ __all__ = [
     "ended_by",
     "live",
     "live_now",
+    "record_preview",
     "record_use",
     "standing",
     "still_live",
@@ -161,6 +162,13 @@ def record_use(
     with store.database.write() as session:
         about = {"camera": camera_id, "watchlist": deployment.watchlist_digest, **details}
         record(store, session, principal, "deployment.run", deployment.id, details=about)
+
+
+def record_preview(store: Store, principal: Principal, deployment: LiveDeployment, camera_id: str) -> None:
+    """Log that somebody looks at a camera's picture, in which everybody is blurred but a person in an alert (R5)."""
+    with store.database.write() as session:
+        principal.require("deployment.preview", force_id=deployment.force_id, what=f"deployment {deployment.id}")
+        record(store, session, principal, "deployment.preview", deployment.id, details={"camera": camera_id})
 
 
 def _standing(state: str, starts_at: datetime, ends_at: datetime, *, now: datetime) -> Standing:

@@ -3,6 +3,7 @@
 from lfr.oversight.force_export import export_force
 from lfr.oversight.force_opening import open_force_export
 from lfr.oversight.forces import destroy_force
+from lfr.oversight.log_reading import LogPage, check_log, read_log
 from lfr.oversight.purge import purge
 from lfr.oversight.record import CameraRecord, DeploymentRecord, deployment_record
 from lfr.oversight.record_files import write_record
@@ -14,14 +15,17 @@ from lfr.oversight.withdrawal import Withdrawal, withdraw_and_purge
 __all__ = [
     "CameraRecord",
     "DeploymentRecord",
+    "LogPage",
     "SweepReport",
     "Sweeper",
     "Withdrawal",
+    "check_log",
     "deployment_record",
     "destroy_force",
     "export_force",
     "open_force_export",
     "purge",
+    "read_log",
     "record_pass",
     "sweep",
     "withdraw_and_purge",

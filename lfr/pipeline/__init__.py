@@ -1,6 +1,7 @@
 """Frames to proposals of alerts, and pictures to references."""
 
 from lfr.pipeline.enrolment import enrol, folder_references
+from lfr.pipeline.portrait import portrait
 from lfr.pipeline.preview import draw_preview
 from lfr.pipeline.recogniser import OneFace, Recogniser
 from lfr.pipeline.stream import AlertProposal, FrameResult, StreamProcessor, StreamSettings
@@ -15,4 +16,5 @@ __all__ = [
     "draw_preview",
     "enrol",
     "folder_references",
+    "portrait",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lfr.access import Principal
-from lfr.alerts import RaisedAlert
+from lfr.alerts import RaisedAlert, dismissed
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, standing
 from lfr.errors import BusyError, LfrError, NotAuthorisedError, StoreUnavailableError
@@ -19,6 +19,7 @@ from lfr.pipeline.station import Station
 from lfr.pipeline.stream import FaceReader, References
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.order import FrameOrder, Position
+from lfr.serving.screen import Picture, Screen
 from lfr.serving.settings import Limits
 from lfr.sources import decode_image
 from lfr.types import Faces, Frame, Pixels
@@ -99,6 +100,9 @@ class CameraPost:
         self._principal: Principal | None = None
         self._waiting, self._lock = 0, threading.Lock()
         self._looked_at = float("-inf")
+        self._screen = Screen()
+        self._alerted: dict[int, RaisedAlert] = {}  # tracks of the current stream that alerts are about
+        self._asked_at = float("-inf")
 
     def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer:
         """Take one encoded frame.
@@ -141,11 +145,29 @@ class CameraPost:
             self._put_away()
         return FrameAnswer(0, self._faces_seen, raised, self._held_back)
 
+    def preview(self, principal: Principal, after: int) -> Picture | None:
+        """Return a picture of what the camera sees now, later than one that was seen, if there is one.
+
+        Raises
+        ------
+        NotAuthorisedError
+            The deployment is not live any more.
+        NotFoundError, AccessDeniedError
+            It is another force's, or the principal's role may not.
+        """
+        principal.require(
+            "deployment.preview", force_id=self._deployment.force_id, what=f"deployment {self._deployment.id}"
+        )
+        self._check_live()
+        self._let_go()
+        return self._screen.look(after=after)
+
     def close(self) -> None:
         """Overwrite what is held of faces, count, and log that the use ended."""
         with self._lock:
             principal, self._principal = self._principal, None
         self._station.forget()
+        self._screen.forget()
         if principal is not None:
             with suppress(LfrError):
                 self._station.end(principal)
@@ -153,6 +175,17 @@ class CameraPost:
     def _check(self, principal: Principal) -> None:
         deployment = self._deployment
         principal.require("deployment.run", force_id=deployment.force_id, what=f"deployment {deployment.id}")
+        self._check_live()
+
+    def _let_go(self) -> None:
+        """Show nobody any more because of an alert that came to nothing (R5)."""
+        if self._alerted and time.monotonic() - self._asked_at > LIVE_FOR_S:
+            self._asked_at = time.monotonic()
+            gone = dismissed(self._store, [alert.id for alert in self._alerted.values()])
+            self._alerted = {track: alert for track, alert in self._alerted.items() if alert.id not in gone}
+
+    def _check_live(self) -> None:
+        deployment = self._deployment
         if time.monotonic() - self._looked_at > LIVE_FOR_S:
             if (stands := standing(self._store, deployment.id)) != "live":
                 self.close()
@@ -184,7 +217,9 @@ class CameraPost:
         frame = Frame(self._index, position.captured_at.timestamp(), pixels)
         self._index += 1
         try:
-            _, alerts = self._station.take(principal, frame, faces=faces)
+            result, alerts = self._station.take(principal, frame, faces=faces)
+            self._alerted |= {alert.track_id: alert for alert in alerts}
+            self._screen.offer(pixels, result, {track: alert.category for track, alert in self._alerted.items()})
             self._count_before()
         except BaseException:
             # An alert that could not be committed, or a face that could not be searched, must be able to come again.
@@ -217,6 +252,7 @@ class CameraPost:
     def _put_away(self) -> None:
         """Forget the tracks, and go on with none."""
         station, self._station = self._station, self._new_station()
+        self._alerted = {}
         station.forget()
         self._faces_before += station.faces_seen
         self._held_before += station.held_back

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray import serve
@@ -13,13 +13,15 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from lfr.access import Principal
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, live_now
-from lfr.errors import LfrError, ServiceError
+from lfr.errors import LfrError, LimitError, ServiceError
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.matcher import Matcher
 from lfr.serving.opening import ServedModel, open_service_store
 from lfr.serving.order import Position
-from lfr.serving.remote import RemoteReader, RemoteReferences
+from lfr.serving.remote import CROSSING_BYTES, RemoteReader, RemoteReferences
+from lfr.serving.screen import Picture
 from lfr.serving.settings import AppArgs
+from lfr.types import Faces
 
 __all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
 
@@ -73,6 +75,13 @@ class Camera:
         except RayTaskError as error:
             return _cause(error)
 
+    def preview(self, principal: Principal, after: int) -> Picture | LfrError | None:
+        """As `CameraPost.preview`; an error is returned."""
+        try:
+            return self._post.preview(principal, after)
+        except LfrError as error:
+            return error
+
     def close(self) -> None:
         """As `CameraPost.close`."""
         self._post.close()
@@ -103,6 +112,29 @@ class Fleet:
         """Have a camera end a stream; raises as `frame`."""
         return await self._call(deployment, camera_id, "end_stream", principal, stream)
 
+    async def preview(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, after: int
+    ) -> Picture | None:
+        """Return a camera's next picture; raises as `CameraPost.preview`, and ServiceError while it starts again."""
+        answer = await self._ask(deployment, camera_id, "preview", principal, after)
+        if answer is not None and not isinstance(answer, Picture):
+            raise ServiceError(f"camera {camera_id}: gave no picture")
+        return answer
+
+    async def faces(self, encoded: bytes) -> Faces:
+        """Return the faces in an encoded picture; raises ImageError, LimitError and ServiceError."""
+        if len(encoded) > CROSSING_BYTES:
+            raise LimitError(f"picture: {len(encoded)} bytes; {CROSSING_BYTES} are the most")
+        try:
+            found = await serve.get_deployment_handle("Detector", APP_NAME).detect.remote(encoded)
+        except RayError as error:
+            raise ServiceError(f"the detector is starting again ({type(error).__name__})") from error
+        if isinstance(found, LfrError):
+            raise found
+        if not isinstance(found, Faces):
+            raise ServiceError("the detector gave no answer")
+        return found
+
     def reconcile(self, store: Store) -> None:
         """Make a matcher for each live deployment, and remove every actor of one that is not live.
 
@@ -121,6 +153,12 @@ class Fleet:
                 matcher_of(self._args, deployment)
 
     async def _call(self, deployment: LiveDeployment, camera_id: str, method: str, *given: object) -> FrameAnswer:
+        answer = await self._ask(deployment, camera_id, method, *given)
+        if not isinstance(answer, FrameAnswer):
+            raise ServiceError(f"camera {camera_id}: gave no answer")
+        return answer
+
+    async def _ask(self, deployment: LiveDeployment, camera_id: str, method: str, *given: object) -> object:
         camera = self._camera(deployment, camera_id)
         try:
             answer = await getattr(camera, method).remote(*given)
@@ -133,9 +171,7 @@ class Fleet:
             raise _cause(error) from error
         if isinstance(answer, LfrError):
             raise answer
-        if not isinstance(answer, FrameAnswer):
-            raise ServiceError(f"camera {camera_id}: gave no answer")
-        return answer
+        return cast("object", answer)
 
     def _camera(self, deployment: LiveDeployment, camera_id: str) -> Any:  # noqa: ANN401 - an actor's handle
         deployment.check_camera(camera_id)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from lfr.access import Principal
 from lfr.alerts import (
     adjudicate,
+    count_other_references,
     envelope_for_key,
     hand_over,
     hold,
@@ -29,7 +30,7 @@ from lfr.alerts import (
 )
 from lfr.audit import entry_hash
 from lfr.database import Store
-from lfr.database.tables import Alert, AuditEntry, HandOver, Hold
+from lfr.database.tables import Alert, AuditEntry, HandOver, Hold, Reference
 from lfr.errors import AccessDeniedError, ConflictError, InputError, KeyFileError, NotFoundError
 from tests.integration.alerts_scene import PROBE, REFERENCE, Scene, live_scene
 from tests.integration.conftest import Clock, add_force, add_person
@@ -85,6 +86,35 @@ def test_r14_every_look_at_an_image_is_logged_with_its_purpose(
     assert probe.details == {"image": "probe", "purpose": "adjudication"}
     assert reference.details["image"] == "reference"
     assert reference.details["reference"].startswith("reference-")
+
+
+def test_r14_other_images_of_the_person_are_seen_one_by_one_and_each_look_is_logged(
+    store: Store, scene: Scene, alert_id: str
+) -> None:
+    assert count_other_references(store, scene.operator, alert_id) == 0
+    key, other = store.keys.load(scene.watchlist_id), "reference-other"
+    with store.database.write() as session:
+        session.add(
+            Reference(
+                id=other,
+                entry_id=scene.entry_ids[0],
+                watchlist_id=scene.watchlist_id,
+                ordinal=1,
+                image_digest="e",
+                image=key.encrypt(b"the other one", row=f"{other}:image"),
+                template=b"t",
+                model_digest="model-digest",
+                quality={},
+            )
+        )
+    assert count_other_references(store, scene.operator, alert_id) == 1
+    assert read_reference_image(store, scene.operator, alert_id, purpose="to decide") == REFERENCE
+    shown = read_reference_image(store, scene.operator, alert_id, purpose="to decide", number=1)
+    assert shown == b"the other one"
+    assert [entry.details.get("reference") for entry in entries(store, alert_id)][-1] == other
+    for number in (2, -1):
+        with pytest.raises(NotFoundError, match="other images 1 to 1"):
+            read_reference_image(store, scene.operator, alert_id, purpose="to decide", number=number)
 
 
 def test_r14_no_purpose_no_role_no_image(

@@ -92,6 +92,33 @@ def test_events_come_as_they_are_committed_and_go_on_after_the_last_one_that_was
     assert second["alert"]["state"] == "not_viable"
 
 
+def test_the_console_signs_in_shows_an_alert_and_looks_at_a_camera(
+    service: RunningService, one_thread_model: Model
+) -> None:
+    made, same = service.made.another(one_thread_model), {"Origin": service.url}
+    with httpx.Client(base_url=service.url, headers=same, timeout=30) as browser:
+        page = browser.get("/console")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert browser.get("/console/app.js").headers["content-type"].startswith("text/javascript")
+        assert browser.post("/v1/session", json={"key": made.keys["operator"]}).status_code == 201
+        assert browser.get("/v1/session").json()["roles"] == ["operator"]
+        path = f"/v1/deployments/{made.deployment_id}/cameras/north/preview"
+        with browser.stream("GET", path) as pictures:
+            assert pictures.status_code == 200
+            (alert,) = [alert for result in seen(service, made, LISTED) for alert in result.alerts]
+            received = b""
+            for part in pictures.iter_bytes():
+                received += part
+                if b"\xff\xd9\r\n--" in received:
+                    break
+        assert received.startswith(b"--lfr-picture\r\nContent-Type: image/jpeg\r\n")
+        image = f"/v1/alerts/{alert.id}/images/reference"
+        shown = browser.get(image, params={"purpose": "to decide", "aligned": "true"})
+        assert shown.headers["x-aligned"] == "yes"
+        assert browser.delete("/v1/session").status_code == 204
+        assert browser.get("/v1/session").status_code == 401
+
+
 def test_the_curl_lines_of_the_readme_work_as_they_are_printed(service: RunningService, tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "serve" / "README.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"^```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)

@@ -31,5 +31,10 @@ def test_the_demo_faces_can_be_left_out_and_nothing_else_changes(variable: str, 
     names = built(tmp_path, LFR_BUILD_WITHOUT_DEMO_FACES=variable)
     faces = {name for name in names if name.startswith("lfr/sources/demo_faces/")}
     assert bool(faces) is kept
-    assert {"lfr/cli/app.py", "lfr/py.typed", "lfr/evaluation/templates/scene.html"} <= names
+    assert {
+        "lfr/cli/app.py",
+        "lfr/py.typed",
+        "lfr/evaluation/templates/scene.html",
+        "lfr/serving/console/static/index.html",
+    } <= names
     assert not any(name.startswith(("tests/", "notebooks/")) for name in names)

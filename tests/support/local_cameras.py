@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from fastapi.concurrency import run_in_threadpool
@@ -9,23 +10,34 @@ from fastapi.concurrency import run_in_threadpool
 from lfr.access import Principal
 from lfr.database import Store
 from lfr.deployments import LiveDeployment
+from lfr.models import Model
 from lfr.pipeline import Recogniser
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.order import Position
+from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
 from lfr.sources import decode_image
-from lfr.types import Faces
+from lfr.types import Faces, Pixels
 from lfr.watchlist import load_sealed
 
 __all__ = ["LocalCameras", "LocalReader"]
 
 
 class LocalReader(Recogniser):
-    """A recogniser that takes encoded frames."""
+    """A recogniser that takes encoded frames, from several threads."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self._one = threading.Lock()
 
     def begin(self, encoded: bytes) -> Callable[[], Faces]:
         """Look for faces when asked for them."""
         return lambda: self.detect(decode_image(encoded, name="frame"))
+
+    def detect(self, pixels: Pixels) -> Faces:
+        """Return a picture's faces; one at a time, as the network's state is one."""
+        with self._one:
+            return super().detect(pixels)
 
 
 class LocalCameras:
@@ -46,6 +58,16 @@ class LocalCameras:
     ) -> FrameAnswer:
         """Have a camera end a stream."""
         return await run_in_threadpool(self.post(deployment, camera_id).end_stream, principal, stream)
+
+    async def preview(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, after: int
+    ) -> Picture | None:
+        """Return a camera's next picture."""
+        return await run_in_threadpool(self.post(deployment, camera_id).preview, principal, after)
+
+    async def faces(self, encoded: bytes) -> Faces:
+        """Return the faces in an encoded picture."""
+        return await run_in_threadpool(self._reader.begin(encoded))
 
     def post(self, deployment: LiveDeployment, camera_id: str) -> CameraPost:
         """Return a camera, made the first time."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import cv2
+from anyio import from_thread
 from fastapi import APIRouter, Path, Query, Response
 
 from lfr.alerts import (
     adjudicate,
+    count_other_references,
     envelope_for_passphrase,
     hand_over,
     hold,
@@ -20,16 +23,20 @@ from lfr.alerts import (
     show_alert,
 )
 from lfr.alerts.states import AlertState
+from lfr.errors import LfrError
+from lfr.pipeline import portrait
 from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
 from lfr.serving.api.problems import PROBLEMS
 from lfr.serving.api.schemas import Adjudication, HandOverRequest, HoldRequest, Outcome, Reason
+from lfr.serving.api.service import Service
+from lfr.sources import decode_image
 
 __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["alerts"])
 
 AlertId = Annotated[str, Path(max_length=100, examples=["alert-0f9c41d07ab35e18"])]
-_NO_STORE = {"Cache-Control": "no-store"}
+_NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @router.get("/deployments/{deployment_id}/alerts", summary="List alerts", openapi_extra=may("alert.list"))
@@ -49,7 +56,8 @@ def alerts(
 def alert(alert_id: AlertId, principal: Acting, service: Serving) -> dict[str, Any]:
     """Return one alert with everything that was decided about it."""
     summary, history = show_alert(service.store, principal, alert_id)
-    return {**summary.as_dict(), "history": history.as_dict()}
+    others = count_other_references(service.store, principal, alert_id)
+    return {**summary.as_dict(), "other_references": others, "history": history.as_dict()}
 
 
 @router.get(
@@ -65,10 +73,23 @@ def image(
     principal: Acting,
     service: Serving,
     purpose: Annotated[str, Query(min_length=1, max_length=4_000, description="Why; the audit log keeps it.")],
+    number: Annotated[
+        int, Query(ge=0, le=1_000, description="Of references: 0 the one it resembles, from 1 the person's others.")
+    ] = 0,
+    aligned: Annotated[
+        bool, Query(description="The face upright, at the same place and scale in both images; else as it is kept.")
+    ] = False,
 ) -> Response:
-    """Return an alert's probe, or the reference it resembles. Every look is an entry in the audit log."""
-    read = read_probe if which == "probe" else read_reference_image
-    content = read(service.store, principal, alert_id, purpose=purpose)
+    """Return an alert's probe, or the reference it resembles. Every look is an entry in the audit log.
+
+    Where no face can be found again, `aligned` gives the image as it is kept, without `X-Aligned: yes`.
+    """
+    if which == "probe":
+        content = read_probe(service.store, principal, alert_id, purpose=purpose)
+    else:
+        content = read_reference_image(service.store, principal, alert_id, purpose=purpose, number=number)
+    if aligned and (turned := _portrait(service, content)) is not None:
+        return Response(turned, media_type="image/jpeg", headers={**_NO_STORE, "X-Aligned": "yes"})
     kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
     return Response(content, media_type=kind, headers=_NO_STORE)
 
@@ -122,3 +143,15 @@ def releasing(alert_id: AlertId, asked: Reason, principal: Acting, service: Serv
     """End a hold; the image's own clock then counts again."""
     release_hold(service.store, principal, alert_id, reason=asked.reason)
     return {"alert": alert_id, "held": False}
+
+
+def _portrait(service: Service, content: bytes) -> bytes | None:
+    try:
+        faces = from_thread.run(service.cameras.faces, content)
+        shown = portrait(decode_image(content, name="image"), faces)
+    except LfrError:  # it is seen as it is kept
+        return None
+    if shown is None:
+        return None
+    done, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return data.tobytes() if done else None

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from lfr import __version__
-from lfr.serving.api import alerts, events, frames, governance, health, stream
+from lfr.serving import console
+from lfr.serving.api import alerts, audit, events, frames, governance, health, preview, signing_in, stream
 from lfr.serving.api.guard import Guarding, RequestLog
 from lfr.serving.api.problems import add_handlers
 from lfr.serving.api.schemas import Problem
@@ -42,11 +43,13 @@ def create_app(service: Service, *, request_id: Callable[[], str] | None = None)
 
     app = FastAPI(title="lfr", version=__version__, description=_ABOUT, lifespan=lifespan)
     app.state.service = service
-    for part in (frames, stream, alerts, events, governance):
+    for part in (frames, stream, alerts, events, preview, governance, audit):
         app.include_router(part.router, prefix="/v1")
     app.include_router(health.models_router, prefix="/v1")
     app.include_router(health.router, prefix="/v1")
     app.include_router(health.open_router)
+    app.include_router(signing_in.router, prefix="/v1")
+    app.include_router(console.router)
     add_handlers(app)
     limits = service.limits
     app.add_middleware(Guarding, body_bytes=limits.body_bytes, frame_bytes=limits.frame_bytes)

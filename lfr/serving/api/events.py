@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
@@ -23,7 +23,7 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["alerts"])
 
-_KEEP_ALIVE_S = 10.0
+_KEEP_ALIVE_S = 2.0  # what follows a stream takes a longer silence for a broken connection
 _AT_ONCE = 200
 
 
@@ -41,6 +41,7 @@ _AT_ONCE = 200
 )
 async def events(
     deployment_id: str,
+    request: Request,
     principal: Acting,
     service: Serving,
     last_event_id: Annotated[
@@ -59,13 +60,19 @@ async def events(
     if service.events_open >= service.limits.events_open:
         raise BusyError(f"{service.events_open} streams of events are open, which is the most")
     first = await run_in_threadpool(events_after, service.store, principal, deployment_id, after=after, limit=_AT_ONCE)
-    stream = _stream(service, principal, deployment_id, after=after, first=first)
+    stream = _stream(service, principal, request, deployment_id, after=after, first=first)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 async def _stream(
-    service: Service, principal: Principal, deployment_id: str, *, after: int, first: tuple[AlertEvent, ...]
+    service: Service,
+    principal: Principal,
+    request: Request,
+    deployment_id: str,
+    *,
+    after: int,
+    first: tuple[AlertEvent, ...],
 ) -> AsyncIterator[str]:
     service.opened(+1)
     clock = asyncio.get_running_loop().time
@@ -82,6 +89,7 @@ async def _stream(
                 while now == head:
                     if clock() - said >= _KEEP_ALIVE_S:
                         yield ": still here\n\n"
+                        await run_in_threadpool(service.authenticate, request)  # the key may have been revoked
                         said = clock()
                     await asyncio.sleep(LOOK_S)
                     now = await service.heads.of(service.store, principal)

@@ -20,7 +20,7 @@ from lfr.serving.api.service import Service
 from lfr.serving.camera import FrameAnswer
 from lfr.serving.order import Position
 
-__all__ = ["answer_document", "observe", "plausible", "router"]
+__all__ = ["answer_document", "flowing", "observe", "plausible", "router"]
 
 router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["frames"])
 
@@ -83,10 +83,11 @@ async def frames(
             raise InputError(f"content type {kind or 'none'}: a frame is {' or '.join(_TYPES)}")
         granted = await run_in_threadpool(service.live, principal, deployment_id)
         granted.check_camera(camera_id)
-        service.frames.take(f"{deployment_id} {camera_id}")
-        position = Position(_aware(x_captured_at), x_stream, x_index)
-        encoded = await request.body()
-        answer = await service.cameras.frame(principal, granted, camera_id, encoded, position)
+        with flowing(service, deployment_id, camera_id):
+            service.frames.take(f"{deployment_id} {camera_id}")
+            position = Position(_aware(x_captured_at), x_stream, x_index)
+            encoded = await request.body()
+            answer = await service.cameras.frame(principal, granted, camera_id, encoded, position)
     observe(service, granted, camera_id, answer, total_s=time.perf_counter() - began)
     return answer_document(granted, camera_id, answer)
 
@@ -121,6 +122,20 @@ def _counted(service: Service) -> Iterator[None]:
         raise
     finally:
         service.metrics.waiting.dec()
+
+
+@contextmanager
+def flowing(service: Service, deployment_id: str, camera_id: str) -> Iterator[None]:
+    """Count a frame of a camera, whose name was checked, while it is on its way, and where it is refused."""
+    flow = service.flow(deployment_id, camera_id)
+    flow.waiting += 1
+    try:
+        yield
+    except LfrError:
+        flow.refused += 1
+        raise
+    finally:
+        flow.waiting -= 1
 
 
 def _aware(captured_at: datetime | None) -> datetime:

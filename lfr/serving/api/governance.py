@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Response
 
 from lfr.deployments import (
     SHIPPED,
@@ -19,11 +19,12 @@ from lfr.deployments import (
 )
 from lfr.errors import InputError
 from lfr.oversight import deployment_record, purge, record_pass, withdraw_and_purge
+from lfr.oversight.record_files import Format, record_text
 from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
 from lfr.serving.api.problems import PROBLEMS
 from lfr.serving.api.schemas import PassRequest, Reason, Reasons
 from lfr.types import Calibration
-from lfr.watchlist import approve, destroy, list_watchlists, seal, show, suspend
+from lfr.watchlist import approve, destroy, lint, list_watchlists, seal, show, suspend
 
 __all__ = ["router"]
 
@@ -33,6 +34,7 @@ _LISTS: list[str | Enum] = ["watchlists"]
 _DEPLOYMENTS: list[str | Enum] = ["deployments"]
 _DEPLOYMENT = "/deployments/{deployment_id}"
 _LIST = "/watchlists/{watchlist_id}"
+_RECORDS: dict[Format, str] = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
 
 
 @router.get("/watchlists", summary="List watchlists", tags=_LISTS, openapi_extra=may("watchlist.list"))
@@ -56,6 +58,12 @@ def watchlist(
 def approval(watchlist_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
     """Approve every entry that somebody else added; under-18s are authorised one by one on the command line."""
     return {"watchlist": watchlist_id, "approved": approve(service.store, principal, watchlist_id)}
+
+
+@router.post(f"{_LIST}/lint", summary="Look a watchlist over", tags=_LISTS, openapi_extra=may("watchlist.lint"))
+def looking_over(watchlist_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Return what stands against sealing: quality, look-alikes, dates, minors. Strangers: on the command line only."""
+    return lint(service.store, principal, watchlist_id).as_dict()
 
 
 @router.post(f"{_LIST}/seal", summary="Seal a watchlist", tags=_LISTS, openapi_extra=may("watchlist.seal"))
@@ -169,6 +177,26 @@ def purging(deployment_id: str, principal: Acting, service: Serving) -> dict[str
 def the_record(deployment_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
     """Return the deployment's record: faces seen, alerts and what became of them."""
     return deployment_record(service.store, principal, deployment_id).as_dict()
+
+
+@router.get(
+    f"{_DEPLOYMENT}/record.{{file_format}}",
+    summary="The record as a file",
+    tags=_DEPLOYMENTS,
+    response_class=Response,
+    responses={200: {"content": {kind: {} for kind in _RECORDS.values()}, "description": "The file."}},
+    openapi_extra=may("deployment.record"),
+)
+def record_file(deployment_id: str, file_format: Format, principal: Acting, service: Serving) -> Response:
+    """Return the deployment's record as a table, a document, or a page to print."""
+    found = deployment_record(service.store, principal, deployment_id)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{found.deployment_id}.{file_format}"',
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(record_text(found, file_format), media_type=_RECORDS[file_format], headers=headers)
 
 
 @router.post(

@@ -12,7 +12,7 @@ from lfr.database import Store
 
 __all__ = ["LOOK_S", "Heads"]
 
-LOOK_S = 0.25
+LOOK_S = 0.1
 """Seconds between two looks."""
 
 

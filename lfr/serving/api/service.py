@@ -16,16 +16,19 @@ from lfr.errors import AccessDeniedError, BusyError, RegistryError
 from lfr.serving.api.heads import Heads
 from lfr.serving.api.metrics import Metrics
 from lfr.serving.api.problems import UnauthenticatedError
+from lfr.serving.api.sessions import COOKIE, Sessions, check_same_site
 from lfr.serving.camera import FrameAnswer
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.opening import ServedModel
 from lfr.serving.order import Position
+from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
+from lfr.types import Faces
 
 if TYPE_CHECKING:
     from lfr.registry import Tracking
 
-__all__ = ["Cameras", "Rates", "Service"]
+__all__ = ["Cameras", "Flow", "Rates", "Service"]
 
 
 class Cameras(Protocol):
@@ -42,6 +45,24 @@ class Cameras(Protocol):
     ) -> FrameAnswer:
         """Have a camera end a stream."""
         ...
+
+    async def preview(
+        self, principal: Principal, deployment: LiveDeployment, camera_id: str, after: int
+    ) -> Picture | None:
+        """Return a camera's next picture, in which everybody is blurred but a person in an alert."""
+        ...
+
+    async def faces(self, encoded: bytes) -> Faces:
+        """Return the faces in an encoded picture, to show one upright; raises ImageError where it is none."""
+        ...
+
+
+@dataclass
+class Flow:
+    """Frames of one camera in this process: on their way now, and refused so far."""
+
+    waiting: int = 0
+    refused: int = 0
 
 
 class Rates:
@@ -99,7 +120,10 @@ class Service:
     frames: Rates = field(init=False)
     strangers: Rates = field(init=False)
     heads: Heads = field(init=False)
+    sessions: Sessions = field(init=False)
     events_open: int = 0
+    previews_open: int = 0
+    _flows: dict[tuple[str, str], Flow] = field(default_factory=dict)
     _live: dict[tuple[str, str], tuple[LiveDeployment, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,6 +131,7 @@ class Service:
         self.frames = Rates(self.limits.frames_per_second, what="frames")
         self.strangers = Rates(5.0, what="wrong keys")
         self.heads = Heads()
+        self.sessions = Sessions(self.store)
 
     def authenticate(self, request: HTTPConnection) -> Principal:
         """Return whose key the request shows, before anything of it is parsed.
@@ -115,12 +140,21 @@ class Service:
         ------
         UnauthenticatedError
             It has none, or one that is not valid.
+        AccessDeniedError
+            It has a session's cookie, and another site made the browser send it.
         BusyError
             The key comes too often, or too many wrong ones come from one address.
         """
         kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if not kind and (cookie := request.cookies.get(COOKIE)):
+            check_same_site(request)
+            return self.principal_of(self.sessions.key_of(cookie), request)
         if kind.lower() != "bearer" or not key:
             raise UnauthenticatedError("send the key as `Authorization: Bearer lfr_…`")
+        return self.principal_of(key, request)
+
+    def principal_of(self, key: str, request: HTTPConnection) -> Principal:
+        """Return whose key this is; raises as `authenticate`."""
         address = request.client.host if request.client else "unknown"
         try:
             principal = authenticate(self.store, key, memory=self.memory)
@@ -129,6 +163,10 @@ class Service:
             raise UnauthenticatedError(str(error)) from error
         self.requests.take(principal.id)
         return principal
+
+    def flow(self, deployment_id: str, camera_id: str) -> Flow:
+        """Return the counters of a camera, whose name was checked."""
+        return self._flows.setdefault((deployment_id, camera_id), Flow())
 
     def open_registry(self) -> Tracking:
         """Open the registry; raises RegistryError where there is none."""

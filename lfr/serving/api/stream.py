@@ -16,7 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from lfr.access import Principal
 from lfr.deployments import LiveDeployment
 from lfr.errors import InputError, LfrError
-from lfr.serving.api.frames import answer_document, observe, plausible
+from lfr.serving.api.frames import answer_document, flowing, observe, plausible
 from lfr.serving.api.problems import problem_of
 from lfr.serving.api.service import Service
 from lfr.serving.order import Position
@@ -49,7 +49,9 @@ async def stream(websocket: WebSocket, deployment_id: str, camera_id: str) -> No
         await websocket.close(_POLICY, str(error)[:100])
         return
     await websocket.accept()
-    answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(service.limits.frames_waiting)
+    # Beside those in the queue, one is being answered and one waits for its place.
+    places = max(1, service.limits.frames_waiting - 2)
+    answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(places)
     writer = asyncio.create_task(_answer(websocket, answers))
     name = secrets.token_hex(8)
     try:
@@ -109,9 +111,10 @@ async def _frame(
         except OverflowError as error:
             raise InputError("the time before the frame is none that can be used") from error
         granted = await run_in_threadpool(service.live, principal, deployment_id)
-        service.frames.take(f"{deployment_id} {camera_id}")
-        position = Position(plausible(captured_at), name, index)
-        answer = await service.cameras.frame(principal, granted, camera_id, message[HEADER.size :], position)
+        with flowing(service, deployment_id, camera_id):
+            service.frames.take(f"{deployment_id} {camera_id}")
+            position = Position(plausible(captured_at), name, index)
+            answer = await service.cameras.frame(principal, granted, camera_id, message[HEADER.size :], position)
     except LfrError as error:
         return {"index": index, **problem_of(error)}
     observe(service, granted, camera_id, answer, total_s=asyncio.get_running_loop().time() - began)
