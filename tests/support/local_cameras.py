@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from fastapi.concurrency import run_in_threadpool
@@ -9,19 +10,40 @@ from fastapi.concurrency import run_in_threadpool
 from lfr.access import Principal
 from lfr.database import Store
 from lfr.deployments import LiveDeployment
+from lfr.models import Model
 from lfr.pipeline import Recogniser
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.order import Position
 from lfr.serving.settings import Limits
 from lfr.sources import decode_image
-from lfr.types import Faces
+from lfr.types import Embeddings, Faces, Pixels
 from lfr.watchlist import load_sealed
 
 __all__ = ["LocalCameras", "LocalReader"]
 
 
 class LocalReader(Recogniser):
-    """A recogniser that takes encoded frames."""
+    """A recogniser that takes encoded frames, of several threads one after another: a network runs one at a time.
+
+    Parameters
+    ----------
+    model
+        To read with.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self._one_at_a_time = threading.Lock()
+
+    def detect(self, pixels: Pixels) -> Faces:
+        """Look for faces."""
+        with self._one_at_a_time:
+            return super().detect(pixels)
+
+    def embed(self, crops: Pixels) -> Embeddings:
+        """Make templates."""
+        with self._one_at_a_time:
+            return super().embed(crops)
 
     def begin(self, encoded: bytes) -> Callable[[], Faces]:
         """Look for faces when asked for them."""
