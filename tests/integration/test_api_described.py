@@ -90,7 +90,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     store.close()
 
 
-@pytest.mark.parametrize("examples", [6, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [15, pytest.param(300, marks=pytest.mark.long)])
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_answer_is_one_that_is_described(described: Described, mode: GenerationMode, examples: int) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", described.app)
@@ -122,6 +122,33 @@ def test_every_answer_is_one_that_is_described(described: Described, mode: Gener
             parts = failure.exceptions if isinstance(failure, FailureGroup) else [failure]
             wrong[operation.label] = "; ".join(str(part) for part in parts)
     assert not wrong, "\n\n".join(f"{label}: {what}" for label, what in wrong.items())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "content"),
+    [
+        ("GET", "/v1/deployments/none%00/alerts", {}, b""),
+        ("GET", "/v1/deployments?state=live%00", {}, b""),
+        ("GET", "/v1/alerts/{alert_id}/images/probe?purpose=%00", {}, b""),
+        ("GET", "/v1/deployments/{deployment_id}/events", {"Last-Event-ID": "9" * 20}, b""),
+        ("GET", "/v1/deployments/{deployment_id}/events?after=" + "9" * 400, {}, b""),
+        ("GET", "/v1/deployments/{deployment_id}/alerts?limit=" + "9" * 400, {}, b""),
+        ("GET", "/v1/deployments/{deployment_id}/alerts?limit=-1", {}, b""),
+        ("POST", "/v1/alerts/{alert_id}/outcome", {}, b'{"state": "engaged", "note": "a\\u0000b"}'),
+        ("POST", "/v1/alerts/{alert_id}/outcome", {}, b'{"state": "engaged", "note": "\\ud800"}'),
+        ("POST", "/v1/deployments", {}, b'{"calibration": "shipped", "name": "\\udc00"}'),
+        ("POST", "/v1/alerts/{alert_id}/outcome", {}, b"\xff\xfe{}"),
+        ("POST", "/v1/alerts/{alert_id}/outcome", {}, b"[" * 10_000),
+        ("POST", "/v1/alerts/{alert_id}/outcome", {"Content-Type": "text/xml"}, b"<a/>"),
+    ],
+)
+def test_what_no_database_takes_is_refused_with_its_reason(
+    described: Described, method: str, path: str, headers: dict[str, str], content: bytes
+) -> None:
+    operator = {"Content-Type": "application/json", **described.made.bearer("operator"), **headers}
+    response = described.http.request(method, path.format(**described.ids), headers=operator, content=content)
+    assert response.status_code == 422, response.text
+    assert response.json()["detail"]
 
 
 def test_what_was_sent_reached_the_work_and_not_only_the_door(described: Described) -> None:
