@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from lfr.matching.cooldown import Cooldown
 from lfr.matching.decision import Decision, DecisionRule, Fusion, decide
-from lfr.matching.snapshot import Snapshot
+from lfr.matching.shards import ShardMerge, shard
+from lfr.matching.snapshot import PAIRWISE_PROBES, Snapshot
 
-__all__ = ["Cooldown", "Decision", "DecisionRule", "Fusion", "Snapshot", "decide"]
+__all__ = [
+    "PAIRWISE_PROBES",
+    "Cooldown",
+    "Decision",
+    "DecisionRule",
+    "Fusion",
+    "ShardMerge",
+    "Snapshot",
+    "decide",
+    "shard",
+]

@@ -1,4 +1,4 @@
-"""The named actors of live deployments: one `Matcher` each, one `Camera` for each of its cameras in use."""
+"""The named actors of live deployments: a `Matcher` (several for a large list), a `Camera` for each camera in use."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Camera:
             deployment,
             camera_id,
             reader=RemoteReader(detector, embedder, model_digest=model.digest),
-            watchlist=RemoteReferences(lambda: matcher_of(args, deployment)),
+            watchlist=RemoteReferences(lambda: matchers_of(args, deployment)),
             limits=args.limits,
         )
 
@@ -150,7 +150,7 @@ class Fleet:
                 _remove(actor["name"])
         for deployment in wanted.values():
             if deployment.model_digest == self._model.digest:
-                matcher_of(self._args, deployment)
+                matchers_of(self._args, deployment)
 
     async def _call(self, deployment: LiveDeployment, camera_id: str, method: str, *given: object) -> FrameAnswer:
         answer = await self._ask(deployment, camera_id, method, *given)
@@ -192,12 +192,13 @@ class Fleet:
         return self._cameras[key]
 
 
-def matcher_of(args: AppArgs, deployment: LiveDeployment) -> Any:  # noqa: ANN401 - an actor's handle
-    """Return the matcher of a live deployment, made if it is not there."""
-    return (
+def matchers_of(args: AppArgs, deployment: LiveDeployment) -> tuple[Any, ...]:
+    """Return the matchers of a live deployment in the order of their parts, made if they are not there."""
+    return tuple(
         ray.remote(Matcher)
-        .options(name=f"{_MATCHER} {deployment.id}", get_if_exists=True, max_task_retries=2, **_EVERY_ACTOR)
-        .remote(args, deployment)
+        .options(name=f"{_MATCHER} {deployment.id} {part}", get_if_exists=True, max_task_retries=2, **_EVERY_ACTOR)
+        .remote(args, deployment, part)
+        for part in range(args.matchers(deployment.watchlist_size))
     )
 
 

@@ -1,4 +1,4 @@
-"""Holds one live deployment's sealed watchlist in memory, and scores templates against it."""
+"""Holds one live deployment's sealed watchlist, or a part of a large one, in memory; scores templates against it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 
 from lfr.deployments import LiveDeployment, standing
 from lfr.errors import NotAuthorisedError
+from lfr.matching import shard
 from lfr.serving.opening import open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.types import Embeddings, FloatArray
@@ -18,7 +19,7 @@ LIVE_FOR_S = 0.25
 
 
 class Matcher:
-    """The sealed list of one deployment: an immutable snapshot; the database is the truth.
+    """The sealed list of one deployment, or a part of it: an immutable snapshot; the database is the truth.
 
     A restarted one loads it again by its digest, and refuses any other.
 
@@ -28,26 +29,31 @@ class Matcher:
         Of the app.
     deployment
         Whose list it is.
+    part
+        Which part of the list, from 0, of as many as ``args`` spreads it over.
     """
 
-    def __init__(self, args: AppArgs, deployment: LiveDeployment) -> None:
+    def __init__(self, args: AppArgs, deployment: LiveDeployment, part: int = 0) -> None:
         self._store = open_service_store(args)
         self._deployment = deployment
-        self._sealed = load_sealed(
+        sealed = load_sealed(
             self._store,
             deployment.watchlist_id,
             digest=deployment.watchlist_digest,
             model_digest=deployment.model_digest,
         )
+        # The whole list was read, because its digest is of the whole; what is not this part's is let go here.
+        self._digest = sealed.digest
+        self._snapshot = shard(sealed.snapshot, part, args.matchers(deployment.watchlist_size))
         self._looked_at = float("-inf")
 
     def subjects(self) -> tuple[str, ...]:
         """Return the entries in the order of the columns of scores."""
-        return self._sealed.snapshot.subjects
+        return self._snapshot.subjects
 
     def digest(self) -> str:
-        """Return the digest of the list in memory."""
-        return self._sealed.digest
+        """Return the digest of the whole list."""
+        return self._digest
 
     def subject_scores(self, vectors: FloatArray, model_digest: str) -> FloatArray:
         """Return (probes, subjects) scores of (probes, d) templates.
@@ -63,4 +69,4 @@ class Matcher:
             if (stands := standing(self._store, self._deployment.id)) != "live":
                 raise NotAuthorisedError(f"deployment {self._deployment.id}: is {stands}, not live")
             self._looked_at = time.monotonic()
-        return self._sealed.snapshot.subject_scores(Embeddings(vectors, model_digest))
+        return self._snapshot.subject_scores(Embeddings(vectors, model_digest))

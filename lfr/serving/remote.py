@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from ray.exceptions import ActorDiedError
 from ray.serve.handle import DeploymentHandle
 
 from lfr.errors import LfrError, LimitError
+from lfr.matching import PAIRWISE_PROBES, ShardMerge
 from lfr.pipeline.recogniser import read_crops
 from lfr.types import Embeddings, Faces, FloatArray, Pixels
 from lfr.vision import Quality
@@ -62,35 +63,47 @@ class RemoteReader:
 
 
 class RemoteReferences:
-    """`lfr.pipeline.stream.References` over a deployment's `Matcher`.
+    """`lfr.pipeline.stream.References` over a deployment's `Matcher`, or the several that share a large list.
+
+    Several give what one would, to the bit: scores are of pairs alone, and a maximum rounds nothing.
 
     Parameters
     ----------
     find
-        Returns a handle of the actor; asked again where it is gone for good.
+        Returns handles of the actors, in the order of their parts; asked again where one is gone for good.
     """
 
-    def __init__(self, find: Callable[[], Any]) -> None:
-        self._find, self._matcher = find, find()
-        self._subjects: tuple[str, ...] | None = None
+    def __init__(self, find: Callable[[], Sequence[Any]]) -> None:
+        self._find, self._matchers = find, find()
+        self._merge: ShardMerge | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """The entries, in the order of the columns of scores."""
-        if self._subjects is None:
-            self._subjects = self._ask("subjects")
-        return self._subjects
+        return self._merged().subjects
 
     def subject_scores(self, probes: Embeddings) -> FloatArray:
         """Return (probes, subjects) scores."""
-        scores: FloatArray = self._ask("subject_scores", probes.vectors, probes.model_digest)
-        return scores
+        merge, at_once = self._merged(), PAIRWISE_PROBES
+        starts = range(0, max(1, len(probes)), at_once)
+        return np.concatenate(
+            [
+                merge.scores(self._ask("subject_scores", probes.vectors[start : start + at_once], probes.model_digest))
+                for start in starts
+            ]
+        )
 
-    def _ask(self, method: str, *given: object) -> Any:  # noqa: ANN401 - whatever the method returns
+    def _merged(self) -> ShardMerge:
+        if self._merge is None:
+            self._merge = ShardMerge(tuple(self._ask("subjects")))
+        return self._merge
+
+    def _ask(self, method: str, *given: object) -> list[Any]:
+        """Ask every part at once; a part that is not there fails the whole, so that nobody is overlooked."""
         try:
-            return ray.get(getattr(self._matcher, method).remote(*given), timeout=_ANSWER_S)
+            return ray.get([getattr(matcher, method).remote(*given) for matcher in self._matchers], timeout=_ANSWER_S)
         except ActorDiedError:
-            self._matcher = self._find()
+            self._matchers = self._find()
             raise
 
 

@@ -64,7 +64,14 @@ class AppArgs(_Model):
     batch_crops: int = Field(default=32, ge=1, le=512, description="Most faces that are embedded at once.")
     batch_wait_s: float = Field(default=0.0, ge=0, le=0.1, description="Wait for a fuller batch, in seconds.")
     min_face_px: int | None = Field(default=None, ge=10, description="Smallest face to find; larger is faster.")
+    matcher_entries: int = Field(
+        default=50_000, ge=1, description="Most entries for one matcher; a larger list is spread over several."
+    )
     sweep_every_s: float = Field(default=60.0, gt=0, description="Seconds between sweeps of what is due.")
+
+    def matchers(self, watchlist_size: int) -> int:
+        """Return over how many matchers a list of so many entries is spread."""
+        return max(1, -(-watchlist_size // self.matcher_entries))
 
     def resolved(self) -> AppArgs:
         """Return the arguments with what the environment says filled in, every path absolute.

@@ -265,6 +265,23 @@ def test_a_websocket_answers_every_frame_in_order_and_says_what_was_wrong_with_o
     assert [answer["type"] for answer in answers[12:]] == ["urn:lfr:problem:input"] * 2
 
 
+def test_a_websocket_takes_no_more_frames_at_once_than_a_camera_does(
+    made: Served, service: Service, one_thread_model: Model
+) -> None:
+    one = Limits(frames_waiting=1)
+    cameras = LocalCameras(service.store, LocalReader(one_thread_model), limits=one)
+    http = TestClient(create_app(Service(service.store, cameras, service.model, one)))
+    other = made.another(one_thread_model)
+    began = datetime.now(UTC)
+    url = frames_url(other).replace("/frames", "/stream")
+    with http.websocket_connect(url, headers=other.bearer("field_unit")) as socket:
+        for index, jpeg in enumerate(walk(STRANGER, frames=5)):
+            at = began + timedelta(seconds=index / 10)
+            socket.send_bytes(HEADER.pack(int(at.timestamp() * 1_000_000)) + jpeg)
+        answers = [socket.receive_json() for _ in range(5)]
+    assert [answer.get("faces") for answer in answers] == [1] * 5, answers
+
+
 @pytest.mark.parametrize("role", [None, "auditor"])
 def test_a_websocket_without_a_key_that_may_send_frames_is_refused(
     http: TestClient, made: Served, role: str | None

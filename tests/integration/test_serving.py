@@ -42,7 +42,8 @@ def one_thread_model() -> Model:
 
 @pytest.fixture(scope="module")
 def service(one_thread_model: Model) -> Iterator[RunningService]:
-    with running_service(one_thread_model) as running:
+    # The made-up list holds two: each has a matcher, so that everything here is done with a list in parts.
+    with running_service(one_thread_model, matcher_entries=1) as running:
         yield running
 
 

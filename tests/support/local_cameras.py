@@ -17,27 +17,38 @@ from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
 from lfr.sources import decode_image
-from lfr.types import Faces, Pixels
+from lfr.types import Embeddings, Faces, Pixels
 from lfr.watchlist import load_sealed
 
 __all__ = ["LocalCameras", "LocalReader"]
 
 
 class LocalReader(Recogniser):
-    """A recogniser that takes encoded frames, from several threads."""
+    """A recogniser that takes encoded frames, of several threads one after another: a network runs one at a time.
+
+    Parameters
+    ----------
+    model
+        To read with.
+    """
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        self._one = threading.Lock()
+        self._one_at_a_time = threading.Lock()
+
+    def detect(self, pixels: Pixels) -> Faces:
+        """Look for faces."""
+        with self._one_at_a_time:
+            return super().detect(pixels)
+
+    def embed(self, crops: Pixels) -> Embeddings:
+        """Make templates."""
+        with self._one_at_a_time:
+            return super().embed(crops)
 
     def begin(self, encoded: bytes) -> Callable[[], Faces]:
         """Look for faces when asked for them."""
         return lambda: self.detect(decode_image(encoded, name="frame"))
-
-    def detect(self, pixels: Pixels) -> Faces:
-        """Return a picture's faces; one at a time, as the network's state is one."""
-        with self._one:
-            return super().detect(pixels)
 
 
 class LocalCameras:

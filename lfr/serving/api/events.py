@@ -25,6 +25,7 @@ router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEM
 
 _KEEP_ALIVE_S = 2.0  # what follows a stream takes a longer silence for a broken connection
 _AT_ONCE = 200
+_LAST = 2**53
 
 
 @router.get(
@@ -47,7 +48,7 @@ async def events(
     last_event_id: Annotated[
         str | None, Header(max_length=20, description="The last event that was seen; those after it follow.")
     ] = None,
-    after: Annotated[int, Query(ge=0, le=2**53, description="As Last-Event-ID, where headers cannot be set.")] = 0,
+    after: Annotated[int, Query(ge=0, le=_LAST, description="As Last-Event-ID, where headers cannot be set.")] = 0,
 ) -> StreamingResponse:
     """Follow a deployment's alerts and what is decided about them, without loss and without repeats.
 
@@ -57,6 +58,8 @@ async def events(
         if not (last_event_id.isascii() and last_event_id.isdigit()):
             raise InputError("Last-Event-ID: the number of an event")
         after = int(last_event_id)
+        if after > _LAST:
+            raise InputError(f"Last-Event-ID: over {_LAST}, which no event has")
     if service.events_open >= service.limits.events_open:
         raise BusyError(f"{service.events_open} streams of events are open, which is the most")
     first = await run_in_threadpool(events_after, service.store, principal, deployment_id, after=after, limit=_AT_ONCE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -22,6 +24,7 @@ __all__ = ["BEARER", "Acting", "Guarded", "Guarding", "RequestLog", "Serving", "
 
 BEARER = Depends(HTTPBearer(auto_error=False, description="A key that `lfr access add` made: `lfr_…`."))
 PERMISSION = "x-lfr-permission"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LOG = logging.getLogger("lfr.serving.requests")
 
 
@@ -44,6 +47,7 @@ class Guarded(APIRoute):
             principal.require(permission)
             request.state.principal = principal
             _check_length(request, most=request.scope["lfr_body_bytes"])
+            await _check_text(request)
             return await handle(request)
 
         return guarded
@@ -55,6 +59,31 @@ def _check_length(request: Request, *, most: int) -> None:
         raise InputError("Content-Length is no number")
     if int(stated) > most:
         raise LimitError(f"the body is over {most} bytes, which is the limit")
+
+
+async def _check_text(request: Request) -> None:
+    """Refuse text that PostgreSQL takes in no column: NUL, and half a surrogate pair."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise InputError("the address holds a NUL character")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower().endswith("json"):
+        try:
+            strings = "".join(_strings(json.loads(await request.body())))
+        except (ValueError, RecursionError):
+            return  # no JSON: whatever reads the body says so
+        if "\0" in strings or _SURROGATE.search(strings):
+            raise InputError("the body holds a NUL character or half a surrogate pair")
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
 
 
 class Guarding:

@@ -91,6 +91,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # FastAPI's own, for a body that is no text or nests too deeply
+            return _response(request, _document(422, "the body cannot be read", kind=_TYPE + "invalid-request"))
         headers = dict(error.headers) if error.headers else None
         return _response(request, _document(error.status_code, str(error.detail)), headers)
 

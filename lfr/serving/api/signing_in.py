@@ -17,7 +17,7 @@ from lfr.serving.api.sessions import COOKIE, LASTS, check_same_site
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["session"], responses={code: PROBLEMS[code] for code in (401, 403, 429, 503)})
+router = APIRouter(tags=["session"], responses={code: PROBLEMS[code] for code in (401, 403, 413, 422, 429, 503)})
 
 
 class SignIn(BaseModel):

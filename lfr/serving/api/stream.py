@@ -16,7 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from lfr.access import Principal
 from lfr.deployments import LiveDeployment
 from lfr.errors import InputError, LfrError
-from lfr.serving.api.frames import answer_document, flowing, observe, plausible
+from lfr.serving.api.frames import answer_document, observe, plausible
 from lfr.serving.api.problems import problem_of
 from lfr.serving.api.service import Service
 from lfr.serving.order import Position
@@ -38,7 +38,8 @@ async def stream(websocket: WebSocket, deployment_id: str, camera_id: str) -> No
 
     A message is the frame's time, `HEADER`, and the JPEG or PNG. Each is answered, in order, by the document that a
     post of it would get, or by a problem document; at most ``frames_waiting`` are taken before one is answered.
-    Without a key that may send frames the connection is refused; half a minute of silence ends it.
+    Without a key that may send frames the connection is refused; half a minute in which no frame comes, or no answer
+    is taken, ends it.
     """
     service: Service = websocket.app.state.service
     try:
@@ -49,17 +50,15 @@ async def stream(websocket: WebSocket, deployment_id: str, camera_id: str) -> No
         await websocket.close(_POLICY, str(error)[:100])
         return
     await websocket.accept()
-    # Beside those in the queue, one is being answered and one waits for its place.
-    places = max(1, service.limits.frames_waiting - 2)
-    answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue(places)
-    writer = asyncio.create_task(_answer(websocket, answers))
+    answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None] = asyncio.Queue()
+    places = asyncio.Semaphore(service.limits.frames_waiting)
+    writer = asyncio.create_task(_answer(websocket, answers, places))
     name = secrets.token_hex(8)
     try:
-        await _take(websocket, service, principal, granted, camera_id, name, answers)
+        await _take(websocket, service, principal, granted, camera_id, name, answers, places)
     finally:
         if not writer.done():
-            with contextlib.suppress(asyncio.QueueFull):
-                answers.put_nowait(None)
+            answers.put_nowait(None)
             with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
                 await asyncio.wait_for(writer, _SILENT_S)
         writer.cancel()
@@ -75,13 +74,15 @@ async def _take(
     camera_id: str,
     name: str,
     answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None],
+    places: asyncio.Semaphore,
 ) -> None:
     index = 0
     while True:
         try:
+            await asyncio.wait_for(places.acquire(), _SILENT_S)  # waits while too many are on their way
             message = await asyncio.wait_for(websocket.receive_bytes(), _SILENT_S)
         except TimeoutError:
-            await websocket.close(_POLICY, f"no frame for {_SILENT_S:.0f} seconds")
+            await websocket.close(_POLICY, f"no frame came, or no answer went, for {_SILENT_S:.0f} seconds")
             return
         except (WebSocketDisconnect, KeyError, RuntimeError):  # it went, or sent text
             return
@@ -89,7 +90,7 @@ async def _take(
             await websocket.close(_TOO_BIG, f"over {service.limits.frame_bytes} bytes, which is the limit")
             return
         frame = asyncio.create_task(_frame(service, principal, granted.id, camera_id, name, index, message))
-        await answers.put(frame)  # waits while too many are on their way, so the sender does too
+        answers.put_nowait(frame)
         index += 1
 
 
@@ -111,16 +112,18 @@ async def _frame(
         except OverflowError as error:
             raise InputError("the time before the frame is none that can be used") from error
         granted = await run_in_threadpool(service.live, principal, deployment_id)
-        with flowing(service, deployment_id, camera_id):
-            service.frames.take(f"{deployment_id} {camera_id}")
-            position = Position(plausible(captured_at), name, index)
-            answer = await service.cameras.frame(principal, granted, camera_id, message[HEADER.size :], position)
+        service.frames.take(f"{deployment_id} {camera_id}")
+        position = Position(plausible(captured_at), name, index)
+        answer = await service.cameras.frame(principal, granted, camera_id, message[HEADER.size :], position)
     except LfrError as error:
         return {"index": index, **problem_of(error)}
     observe(service, granted, camera_id, answer, total_s=asyncio.get_running_loop().time() - began)
     return {"index": index, **answer_document(granted, camera_id, answer)}
 
 
-async def _answer(websocket: WebSocket, answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None]) -> None:
+async def _answer(
+    websocket: WebSocket, answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None], places: asyncio.Semaphore
+) -> None:
     while (task := await answers.get()) is not None:
         await websocket.send_text(json.dumps(await task))
+        places.release()
