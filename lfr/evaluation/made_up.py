@@ -12,11 +12,11 @@ from pathlib import Path
 
 from lfr.access import Principal, Role, add_device, add_person, authenticate, init_access
 from lfr.database import Store, create_store, open_store
-from lfr.deployments import SHIPPED, authorise, create_deployment, request_from, start
+from lfr.deployments import SHIPPED, DeploymentRequest, authorise, create_deployment, request_from, start
 from lfr.models import Model
 from lfr.watchlist import EntryRow, approve, create_watchlist, import_entries, seal
 
-__all__ = ["MadeUpForce", "make_up_force"]
+__all__ = ["MadeUpForce", "found_force", "made_up_entries", "made_up_request", "make_up_force"]
 
 _PERSONS: tuple[Role, ...] = ("operator", "watchlist_manager", "authorising_officer", "auditor", "mlops")
 _SAID = (
@@ -90,6 +90,11 @@ def make_up_force(home: Path, model: Model, people: Mapping[str, Path]) -> MadeU
     LfrError
         As the operations; the references must pass the enrolment gate.
     """
+    return found_force(home, people).another(model)
+
+
+def found_force(home: Path, people: Mapping[str, Path]) -> MadeUpForce:
+    """Make a store and its people, who have done nothing yet; parameters as for `make_up_force`."""
     store = create_store(home)
     try:
         keys = {"admin": init_access(store, force_id="made-up", force_name="Made up", name="Made Up").key}
@@ -100,12 +105,12 @@ def make_up_force(home: Path, model: Model, people: Mapping[str, Path]) -> MadeU
         keys["field_unit"] = add_device(store, admin, device="van").key
     finally:
         store.close()
-    return MadeUpForce(home, keys, dict(people)).another(model)
+    return MadeUpForce(home, keys, dict(people))
 
 
-def _sealed_list(store: Store, who: Mapping[str, Principal], model: Model, people: Mapping[str, Path]) -> str:
-    watchlist_id = create_watchlist(store, who["watchlist_manager"], name="made up", model=model)
-    rows = [
+def made_up_entries(people: Mapping[str, Path]) -> list[EntryRow]:
+    """Return a watchlist row for each subject, with a made-up basis."""
+    return [
         EntryRow(
             where=f"line {number}",
             values={
@@ -123,15 +128,10 @@ def _sealed_list(store: Store, who: Mapping[str, Principal], model: Model, peopl
         )
         for number, (subject_id, path) in enumerate(people.items())
     ]
-    import_entries(store, who["watchlist_manager"], watchlist_id, rows, model)
-    approve(store, who["authorising_officer"], watchlist_id)
-    seal(store, who["watchlist_manager"], watchlist_id)
-    return watchlist_id
 
 
-def _started(
-    store: Store, who: Mapping[str, Principal], watchlist_id: str, *, minutes: float, cameras: tuple[str, ...]
-) -> str:
+def made_up_request(store: Store, watchlist_id: str, *, minutes: float, cameras: tuple[str, ...]) -> DeploymentRequest:
+    """Return a request for a demonstration that begins now, with the shipped calibration."""
     now = store.now()
     asked = {
         **dict.fromkeys(_SAID, "made up"),
@@ -144,7 +144,22 @@ def _started(
         "calibration": SHIPPED,
         "demo": True,
     }
-    made = create_deployment(store, who["operator"], request_from(asked, name="made up", folder=Path()))
+    return request_from(asked, name="made up", folder=Path())
+
+
+def _sealed_list(store: Store, who: Mapping[str, Principal], model: Model, people: Mapping[str, Path]) -> str:
+    watchlist_id = create_watchlist(store, who["watchlist_manager"], name="made up", model=model)
+    import_entries(store, who["watchlist_manager"], watchlist_id, made_up_entries(people), model)
+    approve(store, who["authorising_officer"], watchlist_id)
+    seal(store, who["watchlist_manager"], watchlist_id)
+    return watchlist_id
+
+
+def _started(
+    store: Store, who: Mapping[str, Principal], watchlist_id: str, *, minutes: float, cameras: tuple[str, ...]
+) -> str:
+    request = made_up_request(store, watchlist_id, minutes=minutes, cameras=cameras)
+    made = create_deployment(store, who["operator"], request)
     authorise(store, who["authorising_officer"], made, reasons="made-up people only")
     start(store, who["operator"], made)
     return made

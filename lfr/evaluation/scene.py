@@ -39,7 +39,8 @@ class PassOutcome:
     first_s, last_s
         First and last time the face was in view.
     tracks
-        Number of tracks that followed the pass; 0: never acquired.
+        Number of tracks that followed the pass; 0: never acquired. None: not known, because a service looked, which
+        does not say where anybody is.
     alerts
         Proposals raised by those tracks.
     """
@@ -49,7 +50,7 @@ class PassOutcome:
     listed: bool
     first_s: float
     last_s: float
-    tracks: int
+    tracks: int | None
     alerts: tuple[AlertProposal, ...]
 
     @property
