@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from lfr.registry import (
     read_policy,
     register,
 )
-from lfr.registry.cards import card_problems
+from lfr.registry.cards import CARDS, card_problems
 from lfr.registry.evaluating import evaluate_version
 from lfr.registry.model_card import version_card
 from tests.integration.test_registry import small_embedder
@@ -67,6 +69,22 @@ def test_it_is_refused_with_what_is_missing_and_what_is_poor(
     assert "too few of the listed people are surely found" in reasons
 
 
+def test_a_card_of_other_data_and_one_that_is_gone_stop_it(
+    evaluated: tuple[Tracking, RegisteredVersion], tmp_path: Path
+) -> None:
+    assert card_problems(*evaluated) == card_problems(*evaluated, folder=CARDS)
+    cards = Path(shutil.copytree(CARDS, tmp_path / "cards"))
+    stale = cards / "datasets" / "demo_faces.md"
+    text = stale.read_text(encoding="utf-8")
+    stale.write_text(re.sub(r"^digest: .*$", f"digest: {'a' * 64}", text, flags=re.MULTILINE), encoding="utf-8")
+    kinds = ("evaluation", "calibration", "fairness")
+    found = "\n".join(card_problems(*evaluated, folder=cards))
+    for kind in kinds:
+        assert f"card 'demo_faces' is of data aaaaaaaaaaaa, the {kind} evidence of" in found
+    stale.unlink()
+    assert "\n".join(card_problems(*evaluated, folder=cards)).count("card 'demo_faces': cannot read") == len(kinds)
+
+
 def test_its_card_has_its_figures_and_says_what_is_missing(evaluated: tuple[Tracking, RegisteredVersion]) -> None:
     tracking, version = evaluated
     text = version_card(tracking, version)
@@ -78,6 +96,7 @@ def test_its_card_has_its_figures_and_says_what_is_missing(evaluated: tuple[Trac
     assert "Cosine to the torch reference" not in text
     (listed,) = list_versions(tracking)
     shown = tracking.client.get_model_version("lfr-recogniser", str(listed.number)).description
+    assert shown is not None
     assert shown.startswith("# Model card: small")
 
 
