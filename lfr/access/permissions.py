@@ -76,6 +76,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     "audit.export": frozenset({"auditor", "authorising_officer", "admin"}),
     "store.rotate-key": frozenset({"admin"}),
     "store.backup": frozenset({"admin"}),
+    "registry.evaluate": frozenset({"mlops"}),
     "registry.promote": frozenset({"mlops", "authorising_officer"}),
     "registry.rollback": frozenset({"mlops", "authorising_officer"}),
 }

@@ -127,18 +127,28 @@ def evaluate(
     card: Annotated[
         str, typer.Option("--card", metavar="NAME", help="Data card.  [default: that of the data set]")
     ] = "",
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="Key of who evaluates, for the log.", show_default=False),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run the calibration and fairness notebooks on a version, and log what comes out as its evidence.
 
     The notebook is the evaluation, not a copy of it: the executed one is
-    logged as HTML beside its figures and numbers.
+    logged as HTML beside its figures and numbers. A version can reach the
+    field only if its evaluator gave a key, and somebody else approves it.
     """
-    from lfr.registry import find_evidence, find_version
+    from lfr.registry import find_evidence, find_version, record_evaluation
     from lfr.registry.evaluating import evaluate_version
 
     tracking = open_registry()
     found = find_version(tracking, version)
+    evaluator = ""
+    if key_file is not None:
+        with governed(key_file) as (_, principal):
+            principal.require("registry.evaluate", what=f"version {found.number}")
+            evaluator = principal.require_person()
     data = {"dataset": dataset, "root": root, "manifest": manifest}
     with err.status("evaluating") as status:
         runs = evaluate_version(
@@ -154,11 +164,19 @@ def evaluate(
             said=status.update,
         )
     evidence = find_evidence(tracking, found)
-    document = {**found.as_dict(), "runs": runs, "evidence": dict(evidence.digests)}
+    if evaluator:
+        with governed(key_file) as (store, principal):
+            record_evaluation(store, principal, found, evidence.digests)
+    document = {**found.as_dict(), "evaluator": evaluator, "runs": runs, "evidence": dict(evidence.digests)}
 
     def shown() -> None:
         for kind, run_id in runs.items():
             out.print(f"{kind}: run {run_id}")
+        out.print(
+            f"evaluated by {evaluator}"
+            if evaluator
+            else "nobody is on record as its evaluator: for demonstrations only (--key-file)"
+        )
         out.print(f"now: `lfr registry gate {found.number} --policy demo`")
 
     emit(document, as_json=json, show=shown)

@@ -2,6 +2,7 @@
 
 from lfr.registry.bundle import Bundle, load_bundle, read_bundle, write_bundle
 from lfr.registry.documents import Evidence
+from lfr.registry.evaluators import record_evaluation
 from lfr.registry.evidence import find_evidence, log_evidence
 from lfr.registry.gate import Check, GateResult, gate
 from lfr.registry.policy import POLICIES, Policy, read_policy
@@ -39,6 +40,7 @@ __all__ = [
     "promote",
     "read_bundle",
     "read_policy",
+    "record_evaluation",
     "register",
     "resolve",
     "rollback",

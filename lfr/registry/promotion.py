@@ -27,6 +27,7 @@ from lfr.errors import ConflictError, RegistryError
 from lfr.models import Model
 from lfr.registry.bundle import load_bundle
 from lfr.registry.documents import KINDS, Evidence
+from lfr.registry.evaluators import check_approver
 from lfr.registry.evidence import evidence_digests
 from lfr.registry.gate import GateResult, gate
 from lfr.registry.policy import Policy
@@ -115,7 +116,8 @@ def promote(
     AccessDeniedError
         One of them may not promote.
     ConflictError
-        They are one person.
+        They are one person, the approver made the evidence, or nobody is on record for evidence that a field policy
+        takes.
     RegistryError
         The version's files were changed.
     """
@@ -127,6 +129,8 @@ def promote(
     if not result.passed:
         _log_refusal(store, proposer, "registry.promote", version, {"policy": policy.name, "why": list(result.reasons)})
         return None, result
+    with _refusals_logged(store, proposer, "registry.promote", version):
+        check_approver(store, approver, version, evidence.digests, field_use=policy.field_use)
     row = {
         "version": version.number,
         "name": version.name,
@@ -230,10 +234,10 @@ def _checked(tracking: Tracking, version: RegisteredVersion, entry: Promotion) -
 def _refusals_logged(
     store: Store, principal: Principal, permission: Permission, version: RegisteredVersion
 ) -> Iterator[None]:
-    """Log why the registry's content is refused, before that is raised on."""
+    """Log a refusal before it is raised on."""
     try:
         yield
-    except RegistryError as error:
+    except (RegistryError, ConflictError) as error:
         _log_refusal(store, principal, permission, version, {"why": [str(error)]})
         raise
 

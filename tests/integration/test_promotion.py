@@ -24,6 +24,7 @@ from lfr.registry import (
     open_tracking,
     promote,
     read_policy,
+    record_evaluation,
     register,
     resolve,
     rollback,
@@ -68,8 +69,10 @@ def lenient(alias: str = "field") -> Policy:
     return Policy.model_validate({**demo, "alias": alias, "field_use": alias == "field", "max_fpir_difference": 0.5})
 
 
-def logged(tracking: Tracking, version: RegisteredVersion) -> Evidence:
-    """Evidence that passes: made of counts, logged and found as any other."""
+def logged(
+    store: Store, tracking: Tracking, version: RegisteredVersion, *, evaluator: Principal | None = None
+) -> Evidence:
+    """Evidence that passes: made of counts, logged and found as any other, by somebody who is on record for it."""
     fairness = fairness_document({"a": (90, 85, 200, 0), "b": (90, 85, 200, 0)}, **digest_of(version))
     log_evidence(tracking, version, "fairness", fairness, card="demo_faces")
     parity = {**PARITY, "model_digest": version.model_digest}
@@ -81,7 +84,9 @@ def logged(tracking: Tracking, version: RegisteredVersion) -> Evidence:
     speed = {"frames_per_s": 10.0, "faces_per_s": 100.0, "machine": {}}
     timed = {"model_digest": version.model_digest, "created": PARITY["created"], **speed}
     log_evidence(tracking, version, "benchmark", timed, card="demo_faces")
-    return find_evidence(tracking, version)
+    found = find_evidence(tracking, version)
+    record_evaluation(store, evaluator or add_person(store, "mlops"), version, found.digests)
+    return found
 
 
 def digest_of(version: RegisteredVersion) -> dict[str, dict[str, str]]:
@@ -98,7 +103,9 @@ def test_a_version_that_passes_gets_its_alias_and_an_entry_in_the_log(
     store: Store, tracking: Tracking, persons: tuple[Principal, Principal], tmp_path: Path
 ) -> None:
     version = find_version(tracking, "1")
-    made, result = promote(store, tracking, *persons, version, evidence=logged(tracking, version), policy=lenient())
+    made, result = promote(
+        store, tracking, *persons, version, evidence=logged(store, tracking, version), policy=lenient()
+    )
     assert result.passed, result.reasons
     assert made is not None
     found = resolve(store, tracking, "field")
@@ -119,7 +126,7 @@ def test_a_version_that_does_not_pass_moves_no_alias_and_is_logged(
 ) -> None:
     version = find_version(tracking, "1")
     made, result = promote(
-        store, tracking, *persons, version, evidence=logged(tracking, version), policy=read_policy("field")
+        store, tracking, *persons, version, evidence=logged(store, tracking, version), policy=read_policy("field")
     )
     assert made is None
     assert any("insufficient data" in reason for reason in result.reasons)
@@ -132,7 +139,7 @@ def test_a_version_that_does_not_pass_moves_no_alias_and_is_logged(
 
 def test_it_takes_two_persons_who_may(store: Store, tracking: Tracking, persons: tuple[Principal, Principal]) -> None:
     version = find_version(tracking, "1")
-    evidence = logged(tracking, version)
+    evidence = logged(store, tracking, version)
     with pytest.raises(ConflictError, match="it takes two persons"):
         promote(store, tracking, persons[0], persons[0], version, evidence=evidence, policy=lenient())
     with pytest.raises(AccessDeniedError, match=r"registry\.promote"):
@@ -141,11 +148,43 @@ def test_it_takes_two_persons_who_may(store: Store, tracking: Tracking, persons:
         )
 
 
+def test_whoever_made_the_evidence_does_not_approve_it(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    version, evaluator = find_version(tracking, "1"), add_person(store, "mlops")
+    evidence = logged(store, tracking, version, evaluator=evaluator)
+    with pytest.raises(ConflictError, match=f"{evaluator.id} made its .*fairness.* somebody else approves it"):
+        promote(store, tracking, persons[0], evaluator, version, evidence=evidence, policy=lenient())
+    # To propose what one evaluated is the ordinary way.
+    made, _ = promote(store, tracking, evaluator, persons[1], version, evidence=evidence, policy=lenient())
+    assert made is not None
+    with store.database.read() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "registry.promote")).all()
+    assert [entry.details["passed"] for entry in entries] == [False, True]
+
+
+def test_evidence_that_nobody_is_on_record_for_is_for_demonstrations_only(
+    store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
+) -> None:
+    version = find_version(tracking, "1")
+    logged(store, tracking, version)
+    speed = {"frames_per_s": 20.0, "faces_per_s": 200.0, "machine": {}}
+    again = {"model_digest": version.model_digest, "created": PARITY["created"], **speed}
+    log_evidence(tracking, version, "benchmark", again, card="demo_faces")
+    evidence = find_evidence(tracking, version)
+    with pytest.raises(ConflictError, match="nobody is on record for its benchmark evidence"):
+        promote(store, tracking, *persons, version, evidence=evidence, policy=lenient())
+    made, _ = promote(store, tracking, *persons, version, evidence=evidence, policy=lenient("demo"))
+    assert made is not None
+    with pytest.raises(AccessDeniedError, match=r"registry\.evaluate"):
+        record_evaluation(store, add_person(store, "operator"), version, evidence.digests)
+
+
 def test_an_alias_that_somebody_moved_is_refused_and_both_are_named(
     store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
 ) -> None:
     first, second = find_version(tracking, "1"), find_version(tracking, "2")
-    promote(store, tracking, *persons, first, evidence=logged(tracking, first), policy=lenient())
+    promote(store, tracking, *persons, first, evidence=logged(store, tracking, first), policy=lenient())
     tracking.client.set_registered_model_alias(MODEL_NAME, "field", "2")
     with pytest.raises(RegistryError, match="points to version 2") as refused:
         resolve(store, tracking, "field")
@@ -157,7 +196,7 @@ def test_r9_a_deployment_is_authorised_only_while_the_alias_points_to_what_was_p
     store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
 ) -> None:
     version, cast = find_version(tracking, "1"), cast_of(store)
-    promote(store, tracking, *persons, version, evidence=logged(tracking, version), policy=lenient())
+    promote(store, tracking, *persons, version, evidence=logged(store, tracking, version), policy=lenient())
     watchlist_id = sealed_list(store, cast.manager, model_digest=version.model_digest)
     asked = request(store, watchlist_id, calibration=calibration(model_digest=version.model_digest))
     made = create_deployment(store, cast.author, asked)
@@ -174,7 +213,7 @@ def test_a_version_whose_files_were_changed_is_not_promoted_and_that_is_logged(
 ) -> None:
     tracking = open_tracking(tmp_path / "registry")
     version = register(tracking)
-    evidence = logged(tracking, version)
+    evidence = logged(store, tracking, version)
     weights = next((tmp_path / "registry" / "artifacts").rglob("face_recognition*.onnx"))
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(RegistryError, match="changed since it was registered"):
@@ -190,7 +229,7 @@ def test_two_promotions_at_once_come_one_after_the_other(
     store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
 ) -> None:
     versions = [find_version(tracking, number) for number in ("1", "2")]
-    evidence = [logged(tracking, version) for version in versions]
+    evidence = [logged(store, tracking, version) for version in versions]
     ready = threading.Barrier(2)
 
     def one(at: int) -> int:
@@ -211,7 +250,7 @@ def test_a_promotion_that_broke_off_is_repaired_by_running_it_again(
     store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
 ) -> None:
     version = find_version(tracking, "1")
-    evidence = logged(tracking, version)
+    evidence = logged(store, tracking, version)
     made, _ = promote(store, tracking, *persons, version, evidence=evidence, policy=lenient())
     # As if it had been killed after the entry and before the alias.
     tracking.client.delete_registered_model_alias(MODEL_NAME, "field")
@@ -232,8 +271,8 @@ def test_a_rollback_goes_back_to_the_version_before_with_its_evidence(
     first, second = find_version(tracking, "1"), find_version(tracking, "2")
     with pytest.raises(ConflictError, match="no earlier version"):
         rollback(store, tracking, *persons, reason="worse")
-    promote(store, tracking, *persons, first, evidence=logged(tracking, first), policy=lenient())
-    promote(store, tracking, *persons, second, evidence=logged(tracking, second), policy=lenient())
+    promote(store, tracking, *persons, first, evidence=logged(store, tracking, first), policy=lenient())
+    promote(store, tracking, *persons, second, evidence=logged(store, tracking, second), policy=lenient())
     assert find_version(tracking, "previous").number == 1
     with pytest.raises(ConflictError, match="needs its reason"):
         rollback(store, tracking, *persons, reason=" ")
@@ -251,5 +290,5 @@ def test_what_passed_the_demo_policy_is_marked_for_good(
     store: Store, tracking: Tracking, persons: tuple[Principal, Principal]
 ) -> None:
     version = find_version(tracking, "1")
-    promote(store, tracking, *persons, version, evidence=logged(tracking, version), policy=lenient("demo"))
+    promote(store, tracking, *persons, version, evidence=logged(store, tracking, version), policy=lenient("demo"))
     assert resolve(store, tracking, "demo").notice == "not approved for field use"
