@@ -94,5 +94,5 @@ def _node(args: AppArgs) -> NodeSettings:
     folder = home / "ray"
     if len(str(folder)) > LONGEST_FOLDER:
         name = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"lfr-ray-{name}"
+        folder = Path(tempfile.gettempdir()) / f"lfr-{name}"
     return NodeSettings(folder, port=free_port())

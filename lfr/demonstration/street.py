@@ -111,7 +111,7 @@ class Street:
         height, width = probe.shape
         until_s = (captured_at - self.began_at).total_seconds() + 0.5 / self._settings.fps
         best, found = _ENOUGH, Seen(None, until_s, (0.0, 0.0, 0.0, 0.0))
-        for drawn in reversed([one for one in self._recent if one.frame.time_s <= until_s]):
+        for drawn in reversed([one for one in self._recent if one.time_s <= until_s]):
             _, alike, _, (left, top) = cv2.minMaxLoc(cv2.matchTemplate(drawn.grey, probe, cv2.TM_CCOEFF_NORMED))
             if alike > best:
                 best, found = alike, self._seen(drawn, left, top, width, height)

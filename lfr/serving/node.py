@@ -32,8 +32,9 @@ SYSTEM_CONFIG: dict[str, bool | int] = {
 """What a node must have been started with."""
 
 _STORE_BYTES = 100_000_000
-LONGEST_FOLDER = 40
-"""Characters of a node's folder: Ray puts sockets below it, and a socket's path has at most 107."""
+LONGEST_FOLDER = 23
+"""Characters of a node's folder: Ray puts sockets below it, and the proxy's, below ``proxy/`` and a node's 56 digits,
+may have 97 characters in all."""
 
 
 @dataclass(frozen=True)
