@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 .PHONY: demo install lab check test test-long ray clean
 .DEFAULT_GOAL := demo
 
-# What a user gets: the package and what it needs.
+# What a user gets: the package, what it needs, and what evaluates a model.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[evaluation]'
 	touch $@
 
 # What a developer gets: every extra, and what tests and checks need.

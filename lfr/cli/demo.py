@@ -1,204 +1,282 @@
-"""``lfr demo``: made-up people walk past a camera; a table of what happens, and a report."""
+"""``lfr demo``: the whole of lfr on made-up people, as a checklist that says of each step whether it held."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.status import Status
 from rich.table import Table
-from rich.text import Text
 
-from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for
+from lfr.cli.console import JsonOption, emit, err, out
 
 if TYPE_CHECKING:
-    from lfr.evaluation.rehearsal_scene import SceneSetup
-    from lfr.evaluation.scene import SceneScore
-    from lfr.pipeline import AlertProposal, FrameResult, Recogniser
-    from lfr.sources import SceneFrame, SceneSettings
-    from lfr.types import Pixels
+    from lfr.demonstration import Outcome, Step
+    from lfr.demonstration.stage import Stage
 
-__all__ = ["DEMO_THRESHOLD", "demo", "run_scene"]
+__all__ = ["demo"]
 
-DEMO_THRESHOLD = 0.45
-_PREVIEW_WH = (720, 405)
-_PREVIEW_FPS = 5.0
+_SCENE_S, _LONGEST_S = 32.0, 3_000.0
+_EXTRA = ("ipykernel", "nbconvert", "papermill")
+# A demonstration keeps to its own folder, whatever an installation on this machine is set to.
+_NOT_MINE = ("LFR_HOME", "LFR_DATABASE_URL", "LFR_MASTER_KEY_FILE", "LFR_KEY", "LFR_MODEL", "MLFLOW_TRACKING_URI")
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the report goes.")] = Path(
-        "lfr-demo"
-    ),
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Play the operator as well, and ask nobody anything.  [two minutes]")
+    ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the console in a web browser.")] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="What stays: record, report, log, proof.")
+    ] = Path("lfr-demo"),
     duration: Annotated[
-        float, typer.Option("--duration", min=10, max=600, help="Length of the scene in seconds.")
-    ] = 60.0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another scene.")] = 0,
+        float | None,
+        typer.Option(
+            "--duration",
+            min=10,
+            max=_LONGEST_S,
+            help="Seconds of street.  [default: 32 with --auto, else until you end it, 50 minutes at most]",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another street.")] = 0,
     difficulty: Annotated[
         float, typer.Option("--difficulty", min=0, max=1, help="Turn, blur, light and noise: 0 to 1.")
     ] = 0.5,
-    threshold: Annotated[
-        float, typer.Option("--threshold", min=-1, max=1, help="Score at or over which an alert is raised.")
-    ] = DEMO_THRESHOLD,
-    model: ModelOption = None,
-    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """See the whole way of a face: a street, a watchlist, alerts, and how right they were.
+    """Play the whole use of lfr on made-up people: from a model to a purge that leaves nothing.
 
-    Everybody in it is made up, the street is drawn, and nothing is alerted
-    for real: this is a rehearsal. It ends with TPIR and FPIR against the
-    scene's truth and an HTML report with a timeline and the alerts.
+    Registers and evaluates the default model, promotes it for demonstrations,
+    seals a watchlist, has a deployment authorised, starts the service, and
+    streams a drawn street to it. You decide about the alerts in the console
+    (or --auto does, who knows who walked). Then: the record with the truth
+    beside it, the audit log verified, everything purged and stopped.
+
+    Every step is checked. Exits 1 where one did not hold, and names it.
     """
-    from lfr.evaluation.rehearsal_scene import demo_setup
-    from lfr.evaluation.scene_report import AlertPicture, write_report
-    from lfr.pipeline import draw_preview
-    from lfr.sources import SceneSettings, read_image
+    from lfr.errors import SettingsError
 
-    settings = SceneSettings(duration_s=duration, seed=seed, difficulty=difficulty)
-    setup = demo_setup(settings)
-    recogniser = recogniser_for(model, threads=threads)
-    reference_of = dict(setup.references)
-    pictures: list[AlertPicture] = []
-    preview: list[Pixels] = []
-    best: dict[int, AlertProposal] = {}
+    _need_extra()
+    if output.exists() and not output.is_dir():
+        raise SettingsError(f"--output {output}: is no folder")
+    console = err if json else out
+    if not auto and not (sys.stdin.isatty() and console.is_terminal):
+        console.print("There is no terminal to wait at, so the operator is played: as with --auto.", style="yellow")
+        auto = True
+    from lfr.demonstration import STEPS, Stage, go_through
+    from lfr.sources import SceneSettings
 
-    def on_frame(seen: SceneFrame, result: FrameResult) -> None:
-        for alert in result.proposals:
-            best[alert.track_id] = max(best.get(alert.track_id, alert), alert, key=lambda a: a.score)
-            reference = _resized(read_image(reference_of[alert.subject_id]), (224, 224))
-            pictures.append(AlertPicture(alert, _face(seen.frame.pixels, alert.xyxy), reference))
-        if result.time_s * _PREVIEW_FPS >= len(preview):
-            alerted = {track_id: f"{a.subject_id} {a.score:.2f}" for track_id, a in best.items()}
-            shown = draw_preview(seen.frame.pixels, faces=result.faces, tracks=result.tracks, alerted=alerted)
-            preview.append(_resized(shown, _PREVIEW_WH))
-
-    score = run_scene(settings, setup, recogniser, threshold=threshold, live=not json, on_frame=on_frame)
-    report = output / "report.html"
-    facts = {
-        "Model": f"{recogniser.model.version.name}, digest {recogniser.model.digest}",
-        "Threshold": f"{threshold:.2f}, chosen for this demo by no calibration",
-        "Watchlist": f"{len(reference_of)} made-up subjects",
-        "Scene": f"{duration:.0f} s at {settings.fps:g} frames a second, difficulty {difficulty:g}, seed {seed}",
-    }
-    write_report(report, score, pictures=pictures, preview=preview, preview_fps=_PREVIEW_FPS, facts=facts)
-    document = scene_document(score, recogniser, setup, threshold=threshold) | {"report": str(report)}
-
-    def show() -> None:
-        show_score(score)
-        out.print(f"report: [bold]{report}[/]  (open it in a browser)")
-
-    emit(document, as_json=json, show=show)
-
-
-def run_scene(
-    settings: SceneSettings,
-    setup: SceneSetup,
-    recogniser: Recogniser,
-    *,
-    threshold: float,
-    live: bool,
-    on_frame: Callable[[SceneFrame, FrameResult], None] | None = None,
-) -> SceneScore:
-    """Enrol, render, process and score a scene, with a live table or a progress bar on standard error."""
-    from lfr.evaluation.rehearsal_scene import play
-    from lfr.evaluation.scene import SceneEvaluation
-    from lfr.matching import DecisionRule
-    from lfr.pipeline import StreamProcessor, enrol
-    from lfr.sources import Scene
-
-    with err.status(f"enrolling {len(setup.references)} references"):
-        watchlist = enrol(setup.references, recogniser)
-    with err.status("painting the street"):
-        scene = Scene(setup.walkers, settings)
-    processor = StreamProcessor(recogniser, watchlist, DecisionRule(threshold=threshold, shots=SHOTS))
-    evaluation = SceneEvaluation(scene.passes, watchlist.subjects)
-    recent: list[AlertProposal] = []
-    # A terminal gets a table that lives; a log file gets the result only.
-    shown = Live(console=err, transient=True, refresh_per_second=8) if live and err.is_terminal else nullcontext()
-    with shown as table:
-        for seen, result in play(scene, processor, evaluation):
-            recent += result.proposals
-            if on_frame is not None:
-                on_frame(seen, result)
-            if isinstance(table, Live):
-                table.update(_live_view(recent, result, processor.faces_seen, settings.duration_s))
-    return evaluation.score(faces_seen=processor.faces_seen)
-
-
-SHOTS = 5
-
-
-def scene_document(score: SceneScore, recogniser: Recogniser, setup: SceneSetup, *, threshold: float) -> dict[str, Any]:
-    """Return the JSON document of a scene."""
-    return score.as_dict() | {
-        "threshold": threshold,
-        "watchlist_size": len({subject for subject, _ in setup.references}),
-        "model": {"version": recogniser.model.version.name, "digest": recogniser.model.digest},
-    }
-
-
-def show_score(score: SceneScore) -> None:
-    """Print what people read after a scene: each alert, then the rates."""
-    table = Table("time", "alert for", "score", "who walked", "", title="Alerts", title_justify="left")
-    for row in score.as_dict()["alerts"]:
-        verdict = "[green]right[/]" if row["correct"] else "[red]wrong[/]"
-        table.add_row(
-            f"{row['time_s']:.1f} s",
-            row["subject_id"],
-            f"{row['score']:.3f}",
-            row["true_subject_id"] or "nobody",
-            verdict,
-        )
-    out.print(table)
-    rates = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    rates.add_row("faces seen", f"[bold]{score.faces_seen}[/]", f"tracks; {len(score.passes)} people walked")
-    for name, rate, meaning in (
-        ("TPIR", score.tpir, "listed passes with the right alert"),
-        ("FPIR", score.fpir, "unlisted passes with an alert"),
-    ):
-        if rate.value is None or rate.low is None or rate.high is None:
-            rates.add_row(name, "none", "no such pass")
-        else:
-            interval = f"95% interval {rate.low:.1%} to {rate.high:.1%}"
-            rates.add_row(name, f"[bold]{rate.value:.1%}[/]", f"{rate.count} of {rate.of} {meaning}, {interval}")
-    times = score.as_dict()["time_to_alert_s"]
-    if times["count"]:
-        rates.add_row(
-            "time to alert",
-            f"[bold]{times['median']:.1f} s[/]",
-            f"median from first in view; longest {times['max']:.1f} s",
-        )
-    out.print(rates)
-    out.print("A rehearsal on made-up people: its figures say nothing about a real street.", style="dim")
-
-
-def _live_view(recent: list[AlertProposal], result: FrameResult, faces_seen: int, duration_s: float) -> Group:
-    table = Table("time", "alert for", "score", "track", expand=False)
-    for alert in recent[-8:]:
-        table.add_row(f"{alert.time_s:.1f} s", alert.subject_id, f"{alert.score:.3f}", str(alert.track_id))
-    counters = Text(
-        f"{result.time_s:5.1f} of {duration_s:.0f} s   in view {int(result.tracks.confirmed.sum()):2d}   "
-        f"faces seen {faces_seen:3d}   alerts {len(recent):2d}"
+    settings = SceneSettings(
+        duration_s=duration or (_SCENE_S if auto else _LONGEST_S), seed=seed, difficulty=difficulty
     )
-    return Group(counters, ProgressBar(total=duration_s, completed=result.time_s, width=60), table)
+    watcher = _Watcher(console, steps=STEPS, auto=auto, browser=open_)
+    outcomes: list[Outcome] = []
+    with (
+        _own_environment(),
+        watcher.signals(),
+        Stage(
+            output.absolute(), settings, auto=auto, enough=watcher.enough, say=watcher.say, tell=watcher.tell,
+            ready=watcher.ready,
+        ) as stage,
+    ):  # fmt: skip
+        for outcome in go_through(STEPS, stage, begun=watcher.begun):
+            outcomes.append(outcome)
+            watcher.done(outcome, stage)
+    failed = next((outcome for outcome in outcomes if not outcome.held), None)
+    document = {
+        "held": failed is None,
+        "failed": failed.step.name if failed else None,
+        "seconds": round(sum(outcome.seconds for outcome in outcomes), 1),
+        "auto": auto,
+        "output": str(output),
+        "steps": [outcome.as_dict() for outcome in outcomes],
+    }
+    emit(document, as_json=json, show=lambda: _show_end(failed, document))
+    if failed is not None:
+        raise typer.Exit(1)
 
 
-def _face(pixels: Pixels, xyxy: tuple[float, float, float, float]) -> Pixels:
-    left, top, right, bottom = xyxy
-    half = 0.75 * max(right - left, bottom - top)
-    x, y = (left + right) / 2, (top + bottom) / 2
-    rows = slice(max(0, int(y - half)), max(1, int(y + half)))
-    columns = slice(max(0, int(x - half)), max(1, int(x + half)))
-    return _resized(pixels[rows, columns], (224, 224))
+class _Watcher:
+    """Shows the checklist, and knows when whoever watches has had enough."""
+
+    def __init__(self, console: Console, *, steps: Sequence[Step], auto: bool, browser: bool) -> None:
+        self._console, self._auto, self._browser = console, auto, browser
+        self._numbers = {step.name: number for number, step in enumerate(steps, start=1)}
+        self._mark, self._cross = ("ok", "NO") if console.options.ascii_only else ("✓", "✗")
+        self._status: Status | None = None
+        self._waiting, self._enough = False, False
+        self._url, self._keys = "", {}  # type: tuple[str, Mapping[str, str]]
+
+    def begun(self, step: Step) -> None:
+        """Say which step is tried."""
+        self._status = self._console.status(f"{self._numbers[step.name]:2d} {step.title}", spinner="dots")
+        self._status.start()
+        self._title = f"{self._numbers[step.name]:2d} {step.title}"
+        if step.name == "stream" and not self._auto:
+            self._invite()
+            self._waiting = True
+
+    def say(self, what: str) -> None:
+        """Say what is done just now, where a terminal can take it back."""
+        if self._status is not None:
+            self._status.update(f"{self._title} [dim]· {escape(what)}[/]")
+
+    def tell(self, alert: Mapping[str, Any]) -> None:
+        """Show an alert."""
+        self._console.print(
+            f"       alert at {alert['time_s']:5.1f} s: looks like {alert['subject_id']}, score {alert['score']:.3f}",
+            style="yellow",
+        )
+
+    def ready(self, url: str, keys: Mapping[str, str]) -> None:
+        """Take where the console is; it is shown with the step that uses it."""
+        self._url, self._keys = url, keys
+        if self._browser:
+            import webbrowser
+
+            webbrowser.open(f"{url}/console")
+
+    def done(self, outcome: Outcome, stage: Stage) -> None:
+        """Show what became of a step."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+        self._waiting = False
+        number, step = self._numbers[outcome.step.name], outcome.step
+        mark = f"[green]{self._mark}[/]" if outcome.held else f"[bold red]{self._cross}[/]"
+        self._console.print(f" {mark} {number:2d} [bold]{step.title}[/] [dim]{outcome.seconds:.1f} s[/]")
+        for line in outcome.finding.said if outcome.finding else ():
+            self._console.print(f"      {escape(line)}", soft_wrap=True, style="dim" if outcome.held else "")
+        if not outcome.held:
+            self._console.print(f"      {escape(outcome.why)}", soft_wrap=True, style="red")
+        elif step.name == "serve" and self._auto:
+            self._console.print(f"      console: {self._url}/console", soft_wrap=True)
+            self._console.print(f"      operator's key: {self._keys['operator']}", soft_wrap=True)
+        elif step.name == "end":
+            self._console.print(_beside(stage))
+
+    def enough(self) -> bool:
+        """Whether Enter or Ctrl-C was pressed while a person was waited for."""
+        if self._waiting and not self._enough and select.select([sys.stdin], [], [], 0)[0]:
+            sys.stdin.readline()
+            self._enough = True
+        return self._enough
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Let Ctrl-C end the street while a person is waited for, and everything at any other time."""
+
+        def interrupted(kind: int, _: FrameType | None) -> None:
+            if kind == signal.SIGINT and self._waiting and not self._enough:
+                self._enough = True
+                return
+            raise KeyboardInterrupt
+
+        before = {kind: signal.signal(kind, interrupted) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._status is not None:
+                self._status.stop()
+            err.print("interrupted: everything was stopped and removed", style="yellow")
+            raise typer.Exit(1) from None
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+    def _invite(self) -> None:
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+        table.add_row("open", f"[bold]{self._url}/console[/]")
+        table.add_row("sign in as the operator", f"[bold]{self._keys['operator']}[/]")
+        table.add_row("or the authorising officer", self._keys["authorising_officer"])
+        table.add_row("or the auditor", self._keys["auditor"])
+        self._console.print(
+            Panel(
+                table,
+                title="Your turn",
+                title_align="left",
+                subtitle="People walk past; decide about the alerts. Enter here ends it.",
+                subtitle_align="left",
+                expand=False,
+            )
+        )
 
 
-def _resized(pixels: Pixels, size_wh: tuple[int, int]) -> Pixels:
-    import cv2
-    import numpy as np
+def _beside(stage: Stage) -> Table:
+    """Return the record's figures with the scene's truth beside them."""
+    table = Table("", "the record says", "the truth", box=None, padding=(0, 2, 0, 6), header_style="dim")
+    made, truth = stage.record, stage.truth
+    if made is None or truth is None:
+        return table
+    total = made.total.counts
+    right = sum(alert.subject_id == one.subject_id for one in truth.passes for alert in one.alerts)
+    table.add_row("faces seen", str(total.faces_seen), f"{len(truth.passes)} people walked")
+    table.add_row("alerts", str(total.alerts), f"{right} right, {len(truth.alerts) - right} wrong")
+    table.add_row(
+        "decided",
+        f"{total.true_alerts} viable, {total.false_alerts} not viable, {total.unadjudicated} by nobody",
+        "",
+    )
+    table.add_row("false alerts per face", _rate(total.false_alerts_per_face.as_dict()), "")
+    table.add_row(
+        "recognised (TPIR)", _rate(made.total.tpir.as_dict() if made.total.tpir else {}), _rate(truth.tpir.as_dict())
+    )
+    table.add_row("others alerted (FPIR)", "knows of alerts only", _rate(truth.fpir.as_dict()))
+    return table
 
-    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+def _rate(rate: Mapping[str, Any]) -> str:
+    if rate.get("value") is None:
+        return "none"
+    return f"{rate['count']} of {rate['of']}: {rate['value']:.0%} ({rate['low']:.0%} to {rate['high']:.0%})"
+
+
+def _show_end(failed: Outcome | None, document: Mapping[str, Any]) -> None:
+    if failed is None:
+        out.print(
+            f"\n[bold green]Every step held[/], in {document['seconds']:.0f} s. What stays is in {document['output']}:"
+        )
+        out.print(
+            "  record.html  the deployment record        report.html  who walked, and who was recognised\n"
+            "  audit.jsonl  the log; check it with [bold]lfr audit verify audit.jsonl --key audit-signing-key.pub[/]",
+            soft_wrap=True,
+        )
+        out.print("Everybody in it is made up: its figures say nothing about a real street.", style="dim")
+    else:
+        out.print(f"\n[bold red]{failed.step.name} did not hold[/]: {escape(failed.why)}", soft_wrap=True)
+
+
+def _need_extra() -> None:
+    """Raise unless what runs the evaluation's notebooks is installed."""
+    from importlib.util import find_spec
+
+    from lfr.errors import RuntimeUnavailableError
+
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        raise RuntimeUnavailableError(
+            f"the demonstration evaluates a model, which runs notebooks, and {', '.join(missing)} is not installed: "
+            "pip install 'lfr[evaluation]'"
+        )
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """Keep the settings of an installation on this machine out of the demonstration's processes."""
+    kept = {name: os.environ.pop(name) for name in _NOT_MINE if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for
-from lfr.cli.demo import DEMO_THRESHOLD, run_scene, scene_document, show_score
+
+if TYPE_CHECKING:
+    from lfr.evaluation.rehearsal_scene import SceneSetup
+    from lfr.evaluation.scene import SceneScore
+    from lfr.pipeline import AlertProposal, FrameResult, Recogniser
+    from lfr.sources import SceneSettings
 
 __all__ = ["scene"]
+
+DEMO_THRESHOLD = 0.45
+SHOTS = 5
 
 
 def scene(
@@ -74,14 +88,103 @@ def scene(
     if video is not None:
         with err.status(f"writing {video}"):
             Scene(setup.walkers, settings).write_video(video)
-    score = run_scene(settings, setup, recogniser, threshold=threshold, live=not json)
-    document = scene_document(score, recogniser, setup, threshold=threshold)
+    score = _run_scene(settings, setup, recogniser, threshold=threshold, live=not json)
+    document = _scene_document(score, recogniser, setup, threshold=threshold)
     if video is not None:
         document["video"] = str(video)
 
     def show() -> None:
-        show_score(score)
+        _show_score(score)
         if video is not None:
             out.print(f"video: {video}")
 
     emit(document, as_json=json, show=show)
+
+
+def _run_scene(
+    settings: SceneSettings,
+    setup: SceneSetup,
+    recogniser: Recogniser,
+    *,
+    threshold: float,
+    live: bool,
+) -> SceneScore:
+    """Enrol, render, process and score a scene, with a live table or a progress bar on standard error."""
+    from lfr.evaluation.rehearsal_scene import play
+    from lfr.evaluation.scene import SceneEvaluation
+    from lfr.matching import DecisionRule
+    from lfr.pipeline import StreamProcessor, enrol
+    from lfr.sources import Scene
+
+    with err.status(f"enrolling {len(setup.references)} references"):
+        watchlist = enrol(setup.references, recogniser)
+    with err.status("painting the street"):
+        scene = Scene(setup.walkers, settings)
+    processor = StreamProcessor(recogniser, watchlist, DecisionRule(threshold=threshold, shots=SHOTS))
+    evaluation = SceneEvaluation(scene.passes, watchlist.subjects)
+    recent: list[AlertProposal] = []
+    # A terminal gets a table that lives; a log file gets the result only.
+    shown = Live(console=err, transient=True, refresh_per_second=8) if live and err.is_terminal else nullcontext()
+    with shown as table:
+        for _, result in play(scene, processor, evaluation):
+            recent += result.proposals
+            if isinstance(table, Live):
+                table.update(_live_view(recent, result, processor.faces_seen, settings.duration_s))
+    return evaluation.score(faces_seen=processor.faces_seen)
+
+
+def _scene_document(
+    score: SceneScore, recogniser: Recogniser, setup: SceneSetup, *, threshold: float
+) -> dict[str, Any]:
+    """Return the JSON document of a scene."""
+    return score.as_dict() | {
+        "threshold": threshold,
+        "watchlist_size": len({subject for subject, _ in setup.references}),
+        "model": {"version": recogniser.model.version.name, "digest": recogniser.model.digest},
+    }
+
+
+def _show_score(score: SceneScore) -> None:
+    """Print what people read after a scene: each alert, then the rates."""
+    table = Table("time", "alert for", "score", "who walked", "", title="Alerts", title_justify="left")
+    for row in score.as_dict()["alerts"]:
+        verdict = "[green]right[/]" if row["correct"] else "[red]wrong[/]"
+        table.add_row(
+            f"{row['time_s']:.1f} s",
+            row["subject_id"],
+            f"{row['score']:.3f}",
+            row["true_subject_id"] or "nobody",
+            verdict,
+        )
+    out.print(table)
+    rates = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    rates.add_row("faces seen", f"[bold]{score.faces_seen}[/]", f"tracks; {len(score.passes)} people walked")
+    for name, rate, meaning in (
+        ("TPIR", score.tpir, "listed passes with the right alert"),
+        ("FPIR", score.fpir, "unlisted passes with an alert"),
+    ):
+        if rate.value is None or rate.low is None or rate.high is None:
+            rates.add_row(name, "none", "no such pass")
+        else:
+            interval = f"95% interval {rate.low:.1%} to {rate.high:.1%}"
+            rates.add_row(name, f"[bold]{rate.value:.1%}[/]", f"{rate.count} of {rate.of} {meaning}, {interval}")
+    times = score.as_dict()["time_to_alert_s"]
+    if times["count"]:
+        rates.add_row(
+            "time to alert",
+            f"[bold]{times['median']:.1f} s[/]",
+            f"median from first in view; longest {times['max']:.1f} s",
+        )
+    out.print(rates)
+    out.print("A rehearsal on made-up people: its figures say nothing about a real street.", style="dim")
+
+
+def _live_view(recent: list[AlertProposal], result: FrameResult, faces_seen: int, duration_s: float) -> Group:
+    table = Table("time", "alert for", "score", "track", expand=False)
+    for alert in recent[-8:]:
+        table.add_row(f"{alert.time_s:.1f} s", alert.subject_id, f"{alert.score:.3f}", str(alert.track_id))
+    counters = Text(
+        f"{result.time_s:5.1f} of {duration_s:.0f} s   in view {int(result.tracks.confirmed.sum()):2d}   "
+        f"faces seen {faces_seen:3d}   alerts {len(recent):2d}"
+    )
+    return Group(counters, ProgressBar(total=duration_s, completed=result.time_s, width=60), table)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lfr.demonstration.stage import Stage
 from lfr.errors import LfrError
 
-__all__ = ["Finding", "Outcome", "Step", "go_through"]
+__all__ = ["Finding", "Outcome", "Step", "go_through", "is_refused"]
 
 _FAILED = (LfrError, OSError, SQLAlchemyError, httpx.HTTPError)
 
@@ -118,6 +118,15 @@ def go_through(
         if not outcome.held:
             broken = broken or step.name
         yield outcome
+
+
+def is_refused(attempt: Callable[[], object], refusal: type[LfrError]) -> bool:
+    """Return whether an attempt is refused with an error of a kind; another error is raised on."""
+    try:
+        attempt()
+    except refusal:
+        return True
+    return False
 
 
 def _tried(step: Step, stage: Stage) -> Outcome:

@@ -18,7 +18,7 @@ from lfr.audit.chain import canonical
 from lfr.client import FieldUnit
 from lfr.database.keys import verify_signature
 from lfr.database.tables import Alert, Entry, Reference
-from lfr.demonstration.checklist import Finding
+from lfr.demonstration.checklist import Finding, is_refused
 from lfr.demonstration.desk import Desk
 from lfr.demonstration.stage import CAMERA, Stage
 from lfr.demonstration.street import PREVIEW_FPS
@@ -30,7 +30,12 @@ from lfr.oversight import deployment_record, purge, write_record
 __all__ = ["audit", "ending", "purging", "stopping"]
 
 _COUNTED_S = 10.0
-_PUBLIC_KEY, _LOG, _INSTALLATION_LOG, _PROOF = "audit-signing-key.pub", "audit.jsonl", "installation.jsonl", "purge.json"
+_PUBLIC_KEY, _LOG, _INSTALLATION_LOG, _PROOF = (
+    "audit-signing-key.pub",
+    "audit.jsonl",
+    "installation.jsonl",
+    "purge.json",
+)
 
 
 def ending(stage: Stage) -> Finding:
@@ -44,7 +49,7 @@ def ending(stage: Stage) -> Finding:
         with Desk(stage.supervisor.url, stage.force.keys["operator"]) as desk:
             _log_passes(stage, desk)
             desk.call("POST", f"/v1/deployments/{stage.deployment_id}/end")
-        checks["a frame that comes after the end is refused"] = _is_refused(stage)
+        checks["a frame that comes after the end is refused"] = _late_frame_is_refused(stage)
         _wait_for_counters(stage)
         checks["the record counts the faces that the service counted"] = _counted(stage) == stage.faces_seen
     made = stage.record = deployment_record(store, stage.who("auditor"), stage.deployment_id)
@@ -60,7 +65,7 @@ def ending(stage: Stage) -> Finding:
     stage.say("writing the report")
     facts = {
         "Model": f"{made.model}, digest {made.model_digest}, promoted under demo",
-        "Threshold": f"{made.threshold:.4f}, from calibration {made.calibration[:12]}: {_words(made.calibration_verdict)}",
+        "Threshold": f"{made.threshold:.4f}, calibration {made.calibration[:12]}, {_words(made.calibration_verdict)}",
         "Watchlist": f"{made.watchlist_size} made-up subjects",
         "Scene": f"{street.time_s:.0f} s, difficulty {stage.settings.difficulty:g}, seed {stage.settings.seed}",
         "Way": "frames and decisions over HTTP, through the service",
@@ -73,7 +78,10 @@ def ending(stage: Stage) -> Finding:
     return Finding(
         checks,
         said=(f"{stage.output / 'record.html'}, and the rehearsal's {stage.output / 'report.html'}",),
-        facts={"record": made.as_dict(), "truth": {name: scored[name] for name in ("tpir", "fpir", "passes", "alerts")}},
+        facts={
+            "record": made.as_dict(),
+            "truth": {name: scored[name] for name in ("tpir", "fpir", "passes", "alerts")},
+        },
     )
 
 
@@ -83,7 +91,9 @@ def audit(stage: Stage) -> Finding:
     log = stage.output / _LOG
     entries = [json.loads(line) for line in log.read_bytes().splitlines()]
     raised = {entry["object"] for entry in entries if entry.get("action") == "alert.raise"}
-    checks = {f"{name} is intact and complete": verdict.intact and verdict.complete for name, verdict in verdicts.items()}
+    checks = {
+        f"{name} is intact and complete": verdict.intact and verdict.complete for name, verdict in verdicts.items()
+    }
     checks["every alert is in it, and no other"] = raised == set(stage.alerts)
     checks["a changed copy is found"] = not _changed_copy(stage, log).intact
     return Finding(
@@ -151,7 +161,7 @@ def _state(stage: Stage) -> str:
 
 
 def _log_passes(stage: Stage, desk: Desk) -> None:
-    """Log each listed person's pass, as in a field trial with people who agreed to it; a pass is logged when it is over."""
+    """Log each listed person's pass once it is over, as in a field trial with people who agreed to it."""
     assert stage.truth is not None
     assert stage.street is not None
     began_at = stage.street.began_at
@@ -169,7 +179,7 @@ def _log_passes(stage: Stage, desk: Desk) -> None:
             desk.call("POST", f"/v1/deployments/{stage.deployment_id}/passes", body)
 
 
-def _is_refused(stage: Stage) -> bool:
+def _late_frame_is_refused(stage: Stage) -> bool:
     """Send one more frame; it is refused as nothing that may be looked at, whatever is in it."""
     assert stage.supervisor is not None
     assert stage.street is not None
@@ -177,11 +187,8 @@ def _is_refused(stage: Stage) -> bool:
         FieldUnit(stage.supervisor.url, stage.force.keys["field_unit"]) as unit,
         unit.frames(stage.deployment_id, CAMERA) as camera,
     ):
-        try:
-            list(camera.results([(stage.street.last_jpeg, stage.store.now())]))
-        except NotAuthorisedError:
-            return True
-    return False
+        late = (stage.street.last_jpeg, stage.store.now())
+        return is_refused(lambda: list(camera.results([late])), NotAuthorisedError)
 
 
 def _counted(stage: Stage) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lfr.demonstration.checklist import Finding
+from lfr.demonstration.checklist import Finding, is_refused
 from lfr.demonstration.stage import Stage
-from lfr.errors import NotFoundError
+from lfr.errors import ConflictError, NotFoundError
 from lfr.models import load_model
 from lfr.registry import (
     RegisteredVersion,
@@ -17,6 +17,7 @@ from lfr.registry import (
     open_tracking,
     promote,
     read_policy,
+    record_evaluation,
     resolve,
 )
 from lfr.registry import register as registered
@@ -54,6 +55,7 @@ def evaluate(stage: Stage) -> Finding:
         tracking, version, home=stage.home, data=_DATA, by=_GROUPS, fpir=_FPIR, watchlist_size=None, said=stage.say,
     )  # fmt: skip
     evidence = stage.evidence = find_evidence(tracking, version, card_problems=card_problems(tracking, version))
+    record_evaluation(stage.store, stage.who("mlops"), version, evidence.digests)
     fairness = evidence.fairness
     if fairness is None:
         raise NotFoundError("there is no fairness evidence after the evaluation")
@@ -76,24 +78,29 @@ def promotion(stage: Stage) -> Finding:
     tracking, version = _registered(stage)
     evidence = stage.evidence or find_evidence(tracking, version, card_problems=card_problems(tracking, version))
     field = gate(evidence, read_policy("field"), model_digest=version.model_digest, now=datetime.now(UTC))
-    made, result = promote(
-        stage.store, tracking, stage.who("mlops"), stage.who("authorising_officer"), version,
-        evidence=evidence, policy=read_policy("demo"),
-    )  # fmt: skip
+    evaluator, officer, demo = stage.who("mlops"), stage.who("authorising_officer"), read_policy("demo")
+    made, result = promote(stage.store, tracking, evaluator, officer, version, evidence=evidence, policy=demo)
     against = [check for check in field.checks if not check.passed]
     facts = {
         "demo": {"passed": result.passed, "checks": len(result.checks), "why": list(result.reasons)},
         "field": {"passed": field.passed, "checks": len(field.checks), "why": list(field.reasons)},
     }
-    checks = {"the gate passes it for a demonstration": result.passed, "the gate refuses it the field": not field.passed}
+    checks = {
+        "the gate passes it for a demonstration": result.passed,
+        "the gate refuses it the field": not field.passed,
+    }
     if made is not None:
+        checks["nobody approves on evidence of their own"] = is_refused(
+            lambda: promote(stage.store, tracking, officer, evaluator, version, evidence=evidence, policy=demo),
+            ConflictError,
+        )
         stage.model = resolve(stage.store, tracking, "demo").load()
         checks["what the alias loads is what was promoted"] = stage.model.digest == version.model_digest
-    why_not = f" ({result.reasons[0]})" if result.reasons else ""
+    verdict = f"passes all {len(result.checks)} checks" if result.passed else f"refused: {result.reasons[0]}"
     return Finding(
         checks,
         said=(
-            f"policy demo: {'passes all' if result.passed else 'does not pass; of'} {len(result.checks)} checks{why_not}",
+            f"policy demo: {verdict}",
             f"policy field: refused, {len(against)} of {len(field.checks)} checks say no",
         ),
         facts=facts,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
-from lfr.demonstration.checklist import Finding
+from lfr.demonstration.checklist import Finding, is_refused
 from lfr.demonstration.stage import CAMERA, Stage
-from lfr.deployments import authorise, create_deployment, show_deployment, start
+from lfr.deployments import authorise, create_deployment, shipped_calibration, show_deployment, start
 from lfr.errors import ConflictError, LfrError, NotFoundError, RefusedError
 from lfr.evaluation.made_up import made_up_entries, made_up_request
 from lfr.watchlist import approve, create_watchlist, import_entries, lint, load_sealed, seal
@@ -26,9 +25,9 @@ def watchlist(stage: Stage) -> Finding:
     list_id = create_watchlist(store, manager, name="made up", model=stage.model)
     report = import_entries(store, manager, list_id, made_up_entries(stage.force.people), stage.model)
     own = approve(store, manager, list_id)
-    unapproved = _refused(lambda: seal(store, manager, list_id), LfrError)
+    unapproved = is_refused(lambda: seal(store, manager, list_id), LfrError)
     approved = approve(store, officer, list_id)
-    looked = lint(store, manager, list_id)
+    looked = lint(store, manager, list_id, calibration=shipped_calibration())
     digest = seal(store, manager, list_id)
     stage.watchlist_id = list_id
     sealed = load_sealed(store, list_id, digest=digest, model_digest=stage.model.digest)
@@ -53,8 +52,8 @@ def deployment(stage: Stage) -> Finding:
     store, operator, officer = stage.store, stage.who("operator"), stage.who("authorising_officer")
     request = made_up_request(store, stage.watchlist_id, minutes=_MINUTES, cameras=(CAMERA,))
     made = create_deployment(store, operator, request)
-    early = _refused(lambda: start(store, operator, made), ConflictError)
-    own = _refused(lambda: authorise(store, operator, made, reasons="made up"), RefusedError)
+    early = is_refused(lambda: start(store, operator, made), ConflictError)
+    own = is_refused(lambda: authorise(store, operator, made, reasons="made up"), RefusedError)
     authorise(store, officer, made, reasons="made-up people only")
     start(store, operator, made)
     stage.deployment_id = made
@@ -69,11 +68,3 @@ def deployment(stage: Stage) -> Finding:
         said=(f"{made}: live for an hour at most, authorised by a superintendent; not approved for field use",),
         facts={"deployment": made, "threshold": request.calibration.threshold, "state": view["state"]},
     )
-
-
-def _refused(attempt: Callable[[], object], refusal: type[LfrError]) -> bool:
-    try:
-        attempt()
-    except refusal:
-        return True
-    return False

@@ -87,7 +87,8 @@ def streaming(stage: Stage) -> Finding:
     if not over:
         checks |= {
             "every frame was answered": answered == street.frames > 0,
-            "the alerts in the answers are those the operator is shown": {one["id"] for one in listed} == {*stage.alerts},
+            "the alerts in the answers are those the operator is shown": {one["id"] for one in listed}
+            == {*stage.alerts},
         }
     if stage.auto:
         checks |= {"people were seen": stage.faces_seen > 0, "somebody listed was recognised": bool(stage.alerts)}
@@ -134,7 +135,12 @@ def adjudication(stage: Stage) -> Finding:
     return Finding(
         checks,
         said=(f"{len(decided)} of {len(states)} decided by {by}: {viable} viable, {len(decided) - viable} not viable",),
-        facts={"alerts": len(states), "decided": len(decided), "viable": viable, "by": "auto" if stage.auto else "person"},
+        facts={
+            "alerts": len(states),
+            "decided": len(decided),
+            "viable": viable,
+            "by": "auto" if stage.auto else "person",
+        },
     )
 
 
@@ -173,7 +179,9 @@ def _note(stage: Stage, street: Street, desk: Desk, alert: RemoteAlert) -> None:
     street.add_alert(proposal, seen.pass_id)
     stage.alerts[alert.id] = seen.pass_id
     face = decode_image(probe, name=alert.id)
-    stage.pictures.append(AlertPicture(proposal, _sized(face), _sized(read_image(stage.force.people[alert.subject_id]))))
+    stage.pictures.append(
+        AlertPicture(proposal, _sized(face), _sized(read_image(stage.force.people[alert.subject_id])))
+    )
     stage.tell(_told(alert, proposal))
 
 

@@ -194,7 +194,7 @@ def _executed(notebook: Path, folder: Path, parameters: Mapping[str, Any]) -> _E
         from nbconvert import HTMLExporter  # noqa: PLC0415 - an extra
         from traitlets.config import Config  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise RuntimeUnavailableError("evaluating a version runs notebooks: pip install 'lfr[notebooks]'") from error
+        raise RuntimeUnavailableError("evaluating a version runs notebooks: pip install 'lfr[evaluation]'") from error
     if not notebook.is_file():
         raise RegistryError(f"{notebook}: no such notebook; run from lfr's folder or give --notebooks")
     done = folder / notebook.name
