@@ -75,7 +75,7 @@ def demo(
     if not auto and not (sys.stdin.isatty() and console.is_terminal):
         console.print("There is no terminal to wait at, so the operator is played: as with --auto.", style="yellow")
         auto = True
-    from lfr.demonstration import STEPS, Stage, go_through
+    from lfr.demonstration import STEPS, Stage, go_through, verdict_of
     from lfr.sources import SceneSettings
 
     settings = SceneSettings(
@@ -87,24 +87,16 @@ def demo(
         _own_environment(),
         watcher.signals(),
         Stage(
-            output.absolute(), settings, auto=auto, enough=watcher.enough, say=watcher.say, tell=watcher.tell,
+            output, settings, auto=auto, enough=watcher.enough, say=watcher.say, tell=watcher.tell,
             ready=watcher.ready,
         ) as stage,
     ):  # fmt: skip
         for outcome in go_through(STEPS, stage, begun=watcher.begun):
             outcomes.append(outcome)
             watcher.done(outcome, stage)
-    failed = next((outcome for outcome in outcomes if not outcome.held), None)
-    document = {
-        "held": failed is None,
-        "failed": failed.step.name if failed else None,
-        "seconds": round(sum(outcome.seconds for outcome in outcomes), 1),
-        "auto": auto,
-        "output": str(output),
-        "steps": [outcome.as_dict() for outcome in outcomes],
-    }
-    emit(document, as_json=json, show=lambda: _show_end(failed, document))
-    if failed is not None:
+    verdict = verdict_of(STEPS, outcomes)
+    emit({**verdict, "auto": auto, "output": str(output)}, as_json=json, show=lambda: _show_end(verdict, output))
+    if not verdict["held"]:
         raise typer.Exit(1)
 
 
@@ -224,11 +216,8 @@ def _beside(stage: Stage) -> Table:
     right = sum(alert.subject_id == one.subject_id for one in truth.passes for alert in one.alerts)
     table.add_row("faces seen", str(total.faces_seen), f"{len(truth.passes)} people walked")
     table.add_row("alerts", str(total.alerts), f"{right} right, {len(truth.alerts) - right} wrong")
-    table.add_row(
-        "decided",
-        f"{total.true_alerts} viable, {total.false_alerts} not viable, {total.unadjudicated} by nobody",
-        "",
-    )
+    table.add_row("called viable, not viable", f"{total.true_alerts}, {total.false_alerts}", "")
+    table.add_row("decided by nobody", str(total.unadjudicated), "")
     table.add_row("false alerts per face", _rate(total.false_alerts_per_face.as_dict()), "")
     table.add_row(
         "recognised (TPIR)", _rate(made.total.tpir.as_dict() if made.total.tpir else {}), _rate(truth.tpir.as_dict())
@@ -243,11 +232,9 @@ def _rate(rate: Mapping[str, Any]) -> str:
     return f"{rate['count']} of {rate['of']}: {rate['value']:.0%} ({rate['low']:.0%} to {rate['high']:.0%})"
 
 
-def _show_end(failed: Outcome | None, document: Mapping[str, Any]) -> None:
-    if failed is None:
-        out.print(
-            f"\n[bold green]Every step held[/], in {document['seconds']:.0f} s. What stays is in {document['output']}:"
-        )
+def _show_end(verdict: Mapping[str, Any], output: Path) -> None:
+    if verdict["held"]:
+        out.print(f"\n[bold green]Every step held[/], in {verdict['seconds']:.0f} s. What stays is in {output}:")
         out.print(
             "  record.html  the deployment record        report.html  who walked, and who was recognised\n"
             "  audit.jsonl  the log; check it with [bold]lfr audit verify audit.jsonl --key audit-signing-key.pub[/]",
@@ -255,7 +242,7 @@ def _show_end(failed: Outcome | None, document: Mapping[str, Any]) -> None:
         )
         out.print("Everybody in it is made up: its figures say nothing about a real street.", style="dim")
     else:
-        out.print(f"\n[bold red]{failed.step.name} did not hold[/]: {escape(failed.why)}", soft_wrap=True)
+        out.print(f"\n[bold red]{verdict['failed']} did not hold[/]: {escape(str(verdict['why']))}", soft_wrap=True)
 
 
 def _need_extra() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lfr.demonstration.stage import Stage
 from lfr.errors import LfrError
 
-__all__ = ["Finding", "Outcome", "Step", "go_through", "is_refused"]
+__all__ = ["Finding", "Outcome", "Step", "go_through", "is_refused", "verdict_of"]
 
 _FAILED = (LfrError, OSError, SQLAlchemyError, httpx.HTTPError)
 
@@ -118,6 +118,19 @@ def go_through(
         if not outcome.held:
             broken = broken or step.name
         yield outcome
+
+
+def verdict_of(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the document of a demonstration: it held only where every one of the steps did."""
+    failed = next((outcome for outcome in outcomes if not outcome.held), None)
+    missing = next((step.name for step in steps if step not in {outcome.step for outcome in outcomes}), None)
+    return {
+        "held": failed is None and missing is None,
+        "failed": failed.step.name if failed else missing,
+        "why": failed.why if failed else "never came to it" if missing else None,
+        "seconds": round(sum(outcome.seconds for outcome in outcomes), 1),
+        "steps": [outcome.as_dict() for outcome in outcomes],
+    }
 
 
 def is_refused(attempt: Callable[[], object], refusal: type[LfrError]) -> bool:

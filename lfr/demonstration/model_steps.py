@@ -66,8 +66,8 @@ def evaluate(stage: Stage) -> Finding:
             for kind, found in evidence.model_digests.items()
         },
         said=(
-            f"two notebooks; TPIR {fairness.tpir.count} of {fairness.tpir.of}, "
-            f"FPIR {fairness.fpir.count} of {fairness.fpir.of} at the threshold they chose",
+            f"{fairness.tpir.count} of {fairness.tpir.of} searches for listed people find them (TPIR), "
+            f"{fairness.fpir.count} of {fairness.fpir.of} others raise an alert (FPIR)",
         ),
         facts={"evidence": dict(evidence.digests), "kinds": list(KINDS), **rates},
     )
@@ -101,7 +101,8 @@ def promotion(stage: Stage) -> Finding:
         checks,
         said=(
             f"policy demo: {verdict}",
-            f"policy field: refused, {len(against)} of {len(field.checks)} checks say no",
+            f"policy field: {'PASSES' if field.passed else 'refused, as it must be on made-up faces'}, "
+            f"{len(against)} of {len(field.checks)} checks say no",
         ),
         facts=facts,
     )

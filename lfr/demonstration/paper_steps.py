@@ -65,6 +65,6 @@ def deployment(stage: Stage) -> Finding:
             "it is live": view["state"] == "live",
             "it says that it is not approved for field use": bool(view["demo"]),
         },
-        said=(f"{made}: live for an hour at most, authorised by a superintendent; not approved for field use",),
+        said=(f"live for an hour at most; marked {view['notice']}",),
         facts={"deployment": made, "threshold": request.calibration.threshold, "state": view["state"]},
     )

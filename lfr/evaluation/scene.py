@@ -110,6 +110,7 @@ class SceneScore:
         """Return the documented JSON form, with a row for each pass besides."""
         times = [t for outcome in self.passes if (t := outcome.time_to_alert_s) is not None]
         of_pass = {id(alert): outcome for outcome in self.passes for alert in outcome.alerts}
+        unknown = any(outcome.tracks is None for outcome in self.passes)
         return {
             "rehearsal": True,
             "faces_seen": self.faces_seen,
@@ -122,7 +123,7 @@ class SceneScore:
             },
             "alerts": [_alert_row(alert, of_pass.get(id(alert))) for alert in self.alerts],
             "passes": [_pass_row(outcome) for outcome in self.passes],
-            "failures_to_acquire": sum(outcome.tracks == 0 for outcome in self.passes),
+            "failures_to_acquire": None if unknown else sum(outcome.tracks == 0 for outcome in self.passes),
         }
 
 
