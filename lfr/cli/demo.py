@@ -69,8 +69,10 @@ def demo(
     from lfr.errors import SettingsError
 
     _need_extra()
-    if output.exists() and not output.is_dir():
-        raise SettingsError(f"--output {output}: is no folder")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"--output {output}: cannot be made: {error.strerror}") from error
     console = err if json else out
     if not auto and not (sys.stdin.isatty() and console.is_terminal):
         console.print("There is no terminal to wait at, so the operator is played: as with --auto.", style="yellow")

@@ -36,7 +36,7 @@ def serve(stage: Stage) -> Finding:
     """Start a Ray node and the service on it, with the model under ``demo``."""
     # The registry that it asks is the one in its own home.
     args = AppArgs(home=stage.home, model="demo")
-    node = NodeSettings(stage.folder / "ray", port=free_port())
+    node = NodeSettings(stage.node_folder, port=free_port())
     stage.supervisor = Supervisor(args, node, port=free_port(), say=stage.say)
     node.prepare()
     stage.supervisor.start()

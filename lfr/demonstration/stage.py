@@ -19,6 +19,7 @@ from lfr.evaluation.scene import SceneScore
 from lfr.evaluation.scene_report import AlertPicture
 from lfr.models import Model
 from lfr.oversight import DeploymentRecord
+from lfr.serving.node import LONGEST_FOLDER
 from lfr.sources import SceneSettings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Stage:
     tell: Callable[[Mapping[str, Any]], None] = lambda _: None
     ready: Callable[[str, Mapping[str, str]], None] = lambda *_: None
 
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="lfr-")))
+    folder: Path = field(default_factory=lambda: _new_folder())
     tracking: Tracking | None = None
     version: RegisteredVersion | None = None
     evidence: Evidence | None = None
@@ -83,6 +84,11 @@ class Stage:
     def home(self) -> Path:
         """Folder of the governed store and the registry."""
         return self.folder / "home"
+
+    @property
+    def node_folder(self) -> Path:
+        """Folder of the Ray node."""
+        return self.folder / "r"
 
     @property
     def setup(self) -> SceneSetup:
@@ -132,3 +138,10 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _new_folder() -> Path:
+    """Make a folder whose path is short enough for the sockets of a node below it."""
+    usual = tempfile.gettempdir()
+    fits = len(usual) + len("/lfr-12345678/r") <= LONGEST_FOLDER
+    return Path(tempfile.mkdtemp(prefix="lfr-", dir=usual if fits else "/tmp"))  # noqa: S108 # made with mode 0700

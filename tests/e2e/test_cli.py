@@ -65,20 +65,6 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def test_demo_reports_rates_faces_seen_and_alerts_by_track(tmp_path: Path) -> None:
-    out = document(lfr("demo", "--duration", "20", "--json", "--output", tmp_path / "out"))
-    assert out["rehearsal"] is True
-    for rate in (out["tpir"], out["fpir"]):
-        assert set(rate) == {"value", "low", "high", "count", "of", "method"}
-    assert out["tpir"]["of"] + out["fpir"]["of"] == len(out["passes"])
-    assert out["faces_seen"] >= 1
-    assert all({"subject_id", "time_s", "score", "track_id"} <= set(alert) for alert in out["alerts"])
-    page = Path(out["report"]).read_text(encoding="utf-8")
-    assert "Not approved for field use" in page
-    assert "http://" not in page.replace("http://www.w3.org", "")
-    assert "https://" not in page
-
-
 def test_evaluate_scene_is_the_same_twice() -> None:
     runs = [document(lfr("evaluate", "scene", "--duration", "12", "--fps", "5", "--json")) for _ in range(2)]
     assert runs[0] == runs[1]
