@@ -159,7 +159,7 @@ def test_another_site_reads_nothing_with_a_session(http: TestClient, made: Serve
 
 @pytest.mark.parametrize("cookie", ["x", "AAAA", "ä", "Zm9v" * 40])
 def test_a_cookie_that_was_not_made_here_is_no_session(http: TestClient, cookie: str) -> None:
-    answer = http.get("/v1/session", headers={"Cookie": f"{COOKIE}={cookie}".encode()})
+    answer = http.get("/v1/session", headers=[(b"Cookie", f"{COOKIE}={cookie}".encode())])
     assert answer.status_code == 401
 
 
