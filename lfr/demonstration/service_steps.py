@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +33,7 @@ __all__ = ["adjudication", "serve", "streaming"]
 
 _FACE_WH = (224, 224)
 _SAY_EVERY_S = 0.5
+_FIRST_PORT, _PORTS = 20_000, 10_000  # under 32,768, from where Linux hands out ports
 
 
 def serve(stage: Stage) -> Finding:
@@ -37,7 +41,7 @@ def serve(stage: Stage) -> Finding:
     # The registry that it asks is the one in its own home.
     args = AppArgs(home=stage.home, model="demo")
     node = NodeSettings(stage.node_folder, port=free_port())
-    stage.supervisor = Supervisor(args, node, port=free_port(), say=stage.say)
+    stage.supervisor = Supervisor(args, node, port=_quiet_port(), say=stage.say)
     node.prepare()
     stage.supervisor.start()
     url = stage.supervisor.url
@@ -142,6 +146,16 @@ def adjudication(stage: Stage) -> Finding:
             "by": "auto" if stage.auto else "person",
         },
     )
+
+
+def _quiet_port() -> int:
+    """Return a free port that the system gives to nobody by itself, since half a minute goes by before it is used."""
+    for number in range(_PORTS):
+        port = _FIRST_PORT + (os.getpid() + number) % _PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServiceError(f"every port from {_FIRST_PORT} to {_FIRST_PORT + _PORTS - 1} is taken")
 
 
 def _url(stage: Stage) -> str:

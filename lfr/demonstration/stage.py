@@ -61,7 +61,7 @@ class Stage:
     tell: Callable[[Mapping[str, Any]], None] = lambda _: None
     ready: Callable[[str, Mapping[str, str]], None] = lambda *_: None
 
-    folder: Path = field(default_factory=lambda: _new_folder())
+    folder: Path = field(default_factory=_new_folder)
     tracking: Tracking | None = None
     version: RegisteredVersion | None = None
     evidence: Evidence | None = None
