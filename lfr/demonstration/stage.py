@@ -31,6 +31,13 @@ __all__ = ["CAMERA", "Stage"]
 CAMERA = "north"
 
 
+def _new_folder() -> Path:
+    """Make a folder whose path is short enough for the sockets of a node below it."""
+    usual = tempfile.gettempdir()
+    fits = len(usual) + len("/lfr-12345678/r") <= LONGEST_FOLDER
+    return Path(tempfile.mkdtemp(prefix="lfr-", dir=usual if fits else "/tmp"))  # noqa: S108 # made with mode 0700
+
+
 @dataclass(eq=False)
 class Stage:
     """A demonstration under way; a context manager that leaves no process and no file but those in `output`.
@@ -138,10 +145,3 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _new_folder() -> Path:
-    """Make a folder whose path is short enough for the sockets of a node below it."""
-    usual = tempfile.gettempdir()
-    fits = len(usual) + len("/lfr-12345678/r") <= LONGEST_FOLDER
-    return Path(tempfile.mkdtemp(prefix="lfr-", dir=usual if fits else "/tmp"))  # noqa: S108 # made with mode 0700
