@@ -124,19 +124,23 @@ def test_other_images_of_the_person_are_one_press_away(console: ServedConsole, b
         session.add(Reference(id=other, entry_id=alert["entry"], watchlist_id=watchlist, ordinal=1, **kept))
     store.close()
     with console.page(browser, "operator", f"alerts/{deployment}") as page:
+        portrait = page.get_by_role("img", name="The image on the watchlist")
+
+        def shows(query: str) -> None:
+            expect(portrait).to_have_attribute("src", re.compile(re.escape(query)))
+            portrait.evaluate("image => image.decode()")  # fails for what is no picture
+
+        shows("aligned=true&number=0")
         page.get_by_role("button", name="Other images (1)").click()
+        shows("aligned=true&number=1")
         page.get_by_role("button", name="Other image 1 of 1").click()
-        expect(page.get_by_role("button", name="Other images (1)")).to_be_visible()
+        shows("aligned=true&number=0")
         page.get_by_role("button", name="As kept").click()
-        expect(page.get_by_role("img", name="The image on the watchlist")).to_be_visible()
+        shows("aligned=false&number=0")
         assert violations(page) == []
-    asked = [url.partition("?")[2] for url in console.requested if "images/reference" in url]
-    assert [re.sub("&purpose.*", "", query) for query in asked] == [
-        "aligned=true&number=0",
-        "aligned=true&number=1",
-        "aligned=true&number=0",
-        "aligned=false&number=0",
-    ]
+    # A picture that the page still holds need not be asked for again, so a look is counted at least once.
+    asked = {url.partition("?")[2].partition("&purpose")[0] for url in console.requested if "images/reference" in url}
+    assert asked == {"aligned=true&number=0", "aligned=true&number=1", "aligned=false&number=0"}
 
 
 def test_undo_goes_away_after_ten_seconds(console: ServedConsole, browser: Browser) -> None:
