@@ -32,10 +32,11 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     clean = {k: v for k, v in os.environ.items() if not k.startswith("LFR_")}
     return subprocess.run(
-        command, cwd=folder, env=clean | {"PATH": path}, capture_output=True, text=True, timeout=290, check=False
+        command, cwd=folder, env=clean | {"PATH": path}, capture_output=True, text=True, timeout=580, check=False
     )
 
 
+@pytest.mark.timeout(600)
 def test_commands_and_python_run_one_after_another_as_printed(clone: Path) -> None:
     assert SCRIPT.count("lfr ") > 30
     # One shell from top to bottom, as somebody who reads it would have; it stops at the first command that fails.
