@@ -157,7 +157,8 @@ class _Watcher:
             self._console.print(f"      {escape(outcome.why)}", soft_wrap=True, style="red")
         elif step.name == "serve" and self._auto:
             self._console.print(f"      console: {self._url}/console", soft_wrap=True)
-            self._console.print(f"      operator's key: {self._keys['operator']}", soft_wrap=True)
+            if self._console.is_terminal:  # a key is for who sits there, never for a log
+                self._console.print(f"      operator's key: {self._keys['operator']}", soft_wrap=True)
         elif step.name == "end":
             self._console.print(_beside(stage))
 
