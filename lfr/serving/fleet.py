@@ -131,8 +131,8 @@ class Fleet:
         return answer
 
     async def look(self, deployment: LiveDeployment, camera_id: str) -> None:
-        """Have a camera look whether a source is to be read for it; one that starts again looks by itself."""
-        await self._ask(deployment, camera_id, "look")
+        """Have a camera look whether a source is to be read for it, without waiting for its process to start."""
+        self._camera(deployment, camera_id).look.remote()
 
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture; raises ImageError, LimitError and ServiceError."""
