@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -26,7 +25,7 @@ from lfr.sources import decode_image
 from lfr.types import Pixels
 from tests.support.local_cameras import LocalCameras, LocalReader
 from tests.support.rtsp import RtspCamera
-from tests.support.served import LISTED, ROLES, STRANGER, Served, served, walk
+from tests.support.served import LISTED, ROLES, STRANGER, Served, served, walk, write_walk
 
 FRAMES = 16
 PASSWORD = "made-up-password"
@@ -45,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, one_thread_model: Model) -> S
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("clips")
-    return {subject: write_walk(folder / f"{subject}.avi", subject) for subject in (LISTED, STRANGER)}
+    return {subject: write_walk(folder / f"{subject}.avi", subject, frames=FRAMES) for subject in (LISTED, STRANGER)}
 
 
 @pytest.fixture
@@ -81,15 +80,6 @@ def tall(jpeg: bytes) -> Pixels:
     picture = np.full((368, 640, 3), 90, np.uint8)
     picture[:360] = decode_image(jpeg, name="a frame")
     return picture
-
-
-def write_walk(path: Path, subject_id: str) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (640, 360))
-    assert writer.isOpened()
-    for jpeg in walk(subject_id, frames=FRAMES):
-        writer.write(decode_image(jpeg, name="a frame"))
-    writer.release()
-    return path
 
 
 def begin(http: TestClient, made: Served, source: str, *, camera: str = "north", role: str = "operator") -> Any:
