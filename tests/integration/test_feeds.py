@@ -160,6 +160,21 @@ def test_a_stream_alerts_and_is_tried_again_when_it_breaks_off(
     assert camera.url.partition("//")[2] not in text
 
 
+def test_a_folder_of_pictures_can_be_ended_before_its_end(
+    made: Served, service: Service, one_thread_model: Model, tmp_path: Path
+) -> None:
+    one = made.another(one_thread_model)
+    for number in range(200):
+        (tmp_path / f"{number}.jpg").write_bytes(next(walk(STRANGER)))
+    cameras = LocalCameras(service.store, LocalReader(one_thread_model), sources={"folder": str(tmp_path)})
+    http = TestClient(create_app(Service(service.store, cameras, service.model, sources=frozenset({"folder"}))))
+    assert begin(http, one, "folder").status_code == 201
+    until(stands(http, one, "reading"))
+    assert stop(http, one).status_code == 200
+    granted = service.live(made.principal(service.store, "operator"), one.deployment_id)
+    until(lambda: cameras.feeder(granted, "north").reads is None, timeout_s=3)
+
+
 def test_what_a_stream_sends_faster_than_it_can_be_looked_at_is_dropped_and_counted(
     made: Served, service: Service, one_thread_model: Model
 ) -> None:
@@ -225,7 +240,7 @@ def test_a_file_that_is_not_there_fails_with_its_reason(
     one = made.another(one_thread_model)
     assert begin(http, one, "gone").status_code == 201
     until(stands(http, one, "failed"))
-    assert "no such file" in health(http, one)["feed"]["reason"]
+    assert health(http, one)["feed"]["reason"] == "gone: no such file or folder", "its name, and never its address"
 
 
 def test_it_ends_with_the_deployment_and_with_the_keys_of_who_began_it(
