@@ -21,6 +21,7 @@ from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.order import FrameOrder, Position
 from lfr.serving.screen import Picture, Screen
 from lfr.serving.settings import Limits
+from lfr.serving.shadow_feed import ShadowFeed
 from lfr.sources import decode_image
 from lfr.types import Faces, Frame, Pixels
 
@@ -73,6 +74,8 @@ class CameraPost:
         The sealed list that was authorised.
     limits
         Of the app.
+    shadow
+        Takes the same frames for a version that looks on; None: there is none.
 
     Raises
     ------
@@ -89,8 +92,10 @@ class CameraPost:
         reader: FrameReader,
         watchlist: References,
         limits: Limits,
+        shadow: ShadowFeed | None = None,
     ) -> None:
         deployment.check_camera(camera_id)
+        self._shadow = shadow
         self._store, self._deployment, self._camera_id = store, deployment, camera_id
         self._reader, self._watchlist, self._limits = reader, watchlist, limits
         self._order: FrameOrder[FrameAnswer] = FrameOrder(camera_id, on_new_stream=self._next_stream)
@@ -134,6 +139,8 @@ class CameraPost:
                     return known
                 answer = self._take(principal, pixels, faces, position, detect_s=detected - began)
                 self._order.answered(position, answer)
+                if self._shadow is not None:
+                    self._shadow.see(principal, encoded, position.captured_at.timestamp(), _entries(answer.alerts))
                 return answer
 
     def end_stream(self, principal: Principal, stream: str) -> FrameAnswer:
@@ -142,7 +149,7 @@ class CameraPost:
         raised: tuple[RaisedAlert, ...] = ()
         if self._order.ended(stream):
             raised = self._station.finish(principal)
-            self._put_away()
+            self._put_away(raised)
         return FrameAnswer(0, self._faces_seen, raised, self._held_back)
 
     def preview(self, principal: Principal, after: int) -> Picture | None:
@@ -171,6 +178,8 @@ class CameraPost:
         if principal is not None:
             with suppress(LfrError):
                 self._station.end(principal)
+        if self._shadow is not None:
+            self._shadow.close()
 
     def _check(self, principal: Principal) -> None:
         deployment = self._deployment
@@ -245,12 +254,15 @@ class CameraPost:
         return Station(self._store, self._deployment, self._camera_id, processor, wall_clock=True)
 
     def _next_stream(self) -> None:
+        raised: tuple[RaisedAlert, ...] = ()
         if self._principal is not None:
-            self._station.finish(self._principal)
-        self._put_away()
+            raised = self._station.finish(self._principal)
+        self._put_away(raised)
 
-    def _put_away(self) -> None:
-        """Forget the tracks, and go on with none."""
+    def _put_away(self, last: tuple[RaisedAlert, ...] = ()) -> None:
+        """Forget the tracks, and go on with none; ``last`` are the alerts that their end raised."""
+        if self._shadow is not None:
+            self._shadow.end_stream(_entries(last))
         station, self._station = self._station, self._new_station()
         self._alerted = {}
         station.forget()
@@ -264,3 +276,7 @@ class CameraPost:
         while self._before:
             self._before[0].count()
             self._before.pop(0)
+
+
+def _entries(alerts: tuple[RaisedAlert, ...]) -> tuple[str, ...]:
+    return tuple(alert.entry_id for alert in alerts)

@@ -10,7 +10,7 @@ import ray
 from ray.exceptions import ActorDiedError
 from ray.serve.handle import DeploymentHandle
 
-from lfr.errors import LfrError, LimitError
+from lfr.errors import LfrError, LimitError, ModelMismatchError
 from lfr.matching import PAIRWISE_PROBES, ShardMerge
 from lfr.pipeline.recogniser import read_crops
 from lfr.types import Embeddings, Faces, FloatArray, Pixels
@@ -57,9 +57,17 @@ class RemoteReader:
         return read_crops(pixels, faces)
 
     def embed(self, crops: Pixels) -> Embeddings:
-        """Return one template for each aligned crop."""
-        vectors: FloatArray = np.array(self._embedder.embed.remote(crops).result(), np.float32)
-        return Embeddings(vectors, self._model_digest)
+        """Return one template for each aligned crop.
+
+        Raises
+        ------
+        ModelMismatchError
+            Another model made them: the service goes from one to another just now.
+        """
+        made: Embeddings = self._embedder.embed.remote(crops).result()
+        if made.model_digest != self._model_digest:
+            raise ModelMismatchError(f"the embedder runs model {made.model_digest}, this camera {self._model_digest}")
+        return Embeddings(np.array(made.vectors, np.float32), made.model_digest)
 
 
 class RemoteReferences:

@@ -55,6 +55,12 @@ class AppArgs(_Model):
     weights: Path | None = Field(default=None, description="Folder of the weight pack; unset: LFR_WEIGHTS.")
     tracking_uri: str = Field(default="", description="MLflow tracking server; unset: MLFLOW_TRACKING_URI, else home.")
     model: str | None = Field(default=None, description="Model version or registry alias; unset: LFR_MODEL.")
+    shadow: str | None = Field(
+        default=None, description="Model version or registry alias that looks on and alerts nobody."
+    )
+    shadow_calibration: Path | None = Field(
+        default=None, description="Calibration of the shadow; unset: the registry's evidence on it."
+    )
     threads: int = Field(default=1, ge=1, le=256, description="Threads of the networks in each process.")
     limits: Limits = Field(default_factory=Limits, description="What the interface takes.")
     api: Replicas = Field(default_factory=Replicas, description="The HTTP interface.")
@@ -83,6 +89,7 @@ class AppArgs(_Model):
         """
         settings = read_settings()
         master, weights = self.master_key_file or settings.master_key_file, self.weights or settings.weights
+        calibration = self.shadow_calibration
         return self.model_copy(
             update={
                 "home": (self.home or settings.home).absolute(),
@@ -91,5 +98,6 @@ class AppArgs(_Model):
                 "weights": weights.absolute() if weights else None,
                 "tracking_uri": self.tracking_uri or settings.tracking_uri,
                 "model": self.model or settings.model,
+                "shadow_calibration": calibration.absolute() if calibration else None,
             }
         )

@@ -19,7 +19,7 @@ from lfr.serving.api.problems import UnauthenticatedError
 from lfr.serving.api.sessions import COOKIE, Sessions, check_same_site
 from lfr.serving.camera import FrameAnswer
 from lfr.serving.matcher import LIVE_FOR_S
-from lfr.serving.opening import ServedModel
+from lfr.serving.opening import ServedModel, ServedShadow
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
@@ -107,6 +107,8 @@ class Service:
         Of the app.
     registry
         Opens the registry, for authorising use on people; None: there is none, and only demos are authorised.
+    shadow
+        The version that looks on, if there is one.
     """
 
     store: Store
@@ -114,6 +116,7 @@ class Service:
     model: ServedModel
     limits: Limits = field(default_factory=Limits)
     registry: Callable[[], Tracking] | None = None
+    shadow: ServedShadow | None = None
     metrics: Metrics = field(default_factory=Metrics)
     memory: SecretMemory = field(default_factory=SecretMemory)
     requests: Rates = field(init=False)
