@@ -93,7 +93,7 @@ class ShadowFeed:
         self._again_at, self._counted_at = float("-inf"), time.monotonic()
         self._why = ""
         self._principal: Principal | None = None
-        self._turn = threading.Condition()
+        self._turn, self._counting = threading.Condition(), threading.Lock()
         self._waiting: deque[_Item] = deque()
         self._now: _Item | None = None
         self._thread: threading.Thread | None = None
@@ -166,25 +166,30 @@ class ShadowFeed:
     def _run(self) -> None:
         while True:
             with self._turn:
-                self._turn.wait_for(lambda: self._waiting or self._closing)
+                self._turn.wait_for(lambda: self._waiting or self._closing, timeout=_COUNT_EVERY_S)
                 if self._closing:
                     return
-                item = self._now = self._waiting.popleft()
-            sight: ShadowSight | None = None
-            try:
-                sight, added = self._shown(item)
-            except Exception as error:  # noqa: BLE001 # whatever a candidate does, the field version goes on
-                self._failed(error)
-                added = {"failed": int(item.encoded is not None)}
-            with self._turn:
-                if not self._closed:
-                    self._tally(item, sight)
-                    self._add(**added)
-                self._now = None
-                self._turn.notify_all()
-            if time.monotonic() - self._counted_at > _COUNT_EVERY_S:
+                item = self._now = self._waiting.popleft() if self._waiting else None
+            if item is not None:
+                self._take(item)
+            if time.monotonic() - self._counted_at > _COUNT_EVERY_S and self.counts != self._told:
                 with suppress(LfrError):
                     self._count()
+
+    def _take(self, item: _Item) -> None:
+        """Show the shadow an item, and tally what comes of it."""
+        sight: ShadowSight | None = None
+        try:
+            sight, added = self._shown(item)
+        except Exception as error:  # noqa: BLE001 # whatever a candidate does, the field version goes on
+            self._failed(error)
+            added = {"failed": int(item.encoded is not None)}
+        with self._turn:
+            if not self._closed:  # else it was settled without
+                self._tally(item, sight)
+                self._add(**added)
+            self._now = None
+            self._turn.notify_all()
 
     def _shown(self, item: _Item) -> tuple[ShadowSight | None, dict[str, int]]:
         """Show the shadow a frame or a stream's end; what it says, and what is to be counted."""
@@ -228,26 +233,27 @@ class ShadowFeed:
         self._counts += ShadowCounts(**numbers)
 
     def _began(self, opened: OpenedShadow) -> None:
-        first, self._enrolment = self._enrolment is None, (opened.enrolled, opened.failures_to_enrol)
-        if first:
+        if self._enrolment is None:
             about = {"enrolled": opened.enrolled, "failures_to_enrol": opened.failures_to_enrol}
             self._log({"use": "shadow begins", **about})
+        self._enrolment = opened.enrolled, opened.failures_to_enrol
 
     def _count(self) -> None:
         """Add what it came to since the last time to what is kept."""
-        self._counted_at = time.monotonic()
-        counts = self.counts
-        enrolled, failures = self._enrolment or (0, 0)
-        count_shadow(
-            self._store,
-            self._deployment.id,
-            self._camera_id,
-            self._shadow,
-            counts - self._told,
-            enrolled=enrolled,
-            failures_to_enrol=failures,
-        )
-        self._told = counts
+        with self._counting:
+            self._counted_at = time.monotonic()
+            counts = self.counts
+            enrolled, failures = self._enrolment or (0, 0)
+            count_shadow(
+                self._store,
+                self._deployment.id,
+                self._camera_id,
+                self._shadow,
+                counts - self._told,
+                enrolled=enrolled,
+                failures_to_enrol=failures,
+            )
+            self._told = counts
 
     def _log(self, details: dict[str, object]) -> None:
         if self._principal is not None:

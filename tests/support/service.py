@@ -63,7 +63,9 @@ class RunningService:
 
 
 @contextmanager
-def running_service(model: Model, *, matcher_entries: int = 50_000) -> Iterator[RunningService]:
+def running_service(
+    model: Model, *, matcher_entries: int = 50_000, shadow: str | None = None
+) -> Iterator[RunningService]:
     """Run a service on a store of its own until this ends, its lists spread over matchers of so many entries."""
     # Not pytest's folder: Ray puts sockets below it, and their paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="lfr-"))
@@ -71,7 +73,9 @@ def running_service(model: Model, *, matcher_entries: int = 50_000) -> Iterator[
     try:
         made = served(folder / "home", model)
         node = NodeSettings(folder / "ray", port=free_port())
-        args = AppArgs(home=made.home, model="openvino-f32", sweep_every_s=5, matcher_entries=matcher_entries)
+        args = AppArgs(
+            home=made.home, model="openvino-f32", shadow=shadow, sweep_every_s=5, matcher_entries=matcher_entries
+        )
         began = time.monotonic()
         with Supervisor(args, node, port=free_port(), say=said.append) as supervisor:
             started_in_s = time.monotonic() - began

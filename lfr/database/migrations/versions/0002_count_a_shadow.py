@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("model_digest", sa.String(), nullable=False),
         sa.Column("calibration_id", sa.String(), nullable=False),
         sa.Column("model_version", sa.String(), nullable=False),
-        sa.Column("threshold", sa.Float(), nullable=False),
+        sa.Column("threshold", sa.Double(), nullable=False),
         sa.Column("enrolled", sa.Integer(), nullable=False),
         sa.Column("failures_to_enrol", sa.Integer(), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in _COUNTS),
