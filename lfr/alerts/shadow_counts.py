@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -81,6 +80,11 @@ class ShadowCounts:
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON documents show them."""
         return {**vars(self), "agreement": self.agreement.as_dict()}
+
+
+_KEY = ("deployment_id", "camera_id", "model_digest", "calibration_id")
+# BOTH is a word of SQL.
+_COLUMNS = {one.name: "both_alerted" if one.name == "both" else one.name for one in fields(ShadowCounts)}
 
 
 @dataclass(frozen=True)
@@ -169,9 +173,9 @@ def count_shadow(
             raise ConflictError(f"deployment {deployment_id}: a shadow is counted only while it is live")
         row = session.get(ShadowCount, of_camera)
         if row is None:
-            kept, frames_before = dict(zip(_KEY, of_camera, strict=True)), dict.fromkeys(_COLUMNS.values(), 0)
+            key, none = dict(zip(_KEY, of_camera, strict=True)), dict.fromkeys(_COLUMNS.values(), 0)
             row = ShadowCount(
-                **kept, **frames_before, model_version=shadow.version, threshold=shadow.threshold,
+                **key, **none, model_version=shadow.version, threshold=shadow.threshold,
                 enrolled=enrolled, failures_to_enrol=failures_to_enrol,
             )  # fmt: skip
             session.add(row)
@@ -215,7 +219,3 @@ def shadow_records(store: Store, principal: Principal, deployment_id: str) -> tu
         if row is None or row.force_id != principal.force_id:
             raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
         return shadows_of(session, deployment_id)
-
-
-_KEY = ("deployment_id", "camera_id", "model_digest", "calibration_id")
-_COLUMNS = {name: f"{name}_alerted" if name == "both" else name for name in Counter(vars(ShadowCounts()))}

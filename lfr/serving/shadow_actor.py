@@ -42,8 +42,9 @@ class Shadow:
         self._made: ShadowPost | None = None
         try:
             self._post()
-        except LfrError as error:  # the first camera asks again, and says why not
-            _LOG.warning("deployment %s: no shadow: %s", deployment.id, error)
+        except Exception as error:  # noqa: BLE001 # an actor that is not made would be made again and again
+            why = error if isinstance(error, LfrError) else type(error).__name__
+            _LOG.warning("deployment %s: no shadow: %s", deployment.id, why)  # the first camera asks again
 
     def begin(self, camera_id: str) -> tuple[int, int] | LfrError:
         """As `ShadowPost.begin`."""
