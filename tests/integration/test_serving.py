@@ -224,7 +224,8 @@ def test_a_shadow_counts_what_it_would_have_alerted_and_ends_with_its_deployment
         return sum(shadow[name] for shadow in shadows)
 
     seen(service, made, STRANGER)
-    _until(lambda: counts("frames") + counts("skipped") == 12, timeout_s=60)
+    patience_s = max(60.0, 2 * service.started_in_s)
+    _until(lambda: counts("frames") + counts("skipped") == 12, timeout_s=patience_s)
     walks = 0
     for pace_s in (0.1, 0.5, 2.0):  # a shadow skips what it has no time for, which depends on the machine
         with (
@@ -236,7 +237,7 @@ def test_a_shadow_counts_what_it_would_have_alerted_and_ends_with_its_deployment
                 time.sleep(pace_s)
             camera.finish()
         walks += 1
-        _until(lambda walks=walks: counts("both") + counts("only_field") == walks, timeout_s=60)
+        _until(lambda walks=walks: counts("both") + counts("only_field") == walks, timeout_s=patience_s)
         if counts("both"):
             break
     assert counts("both") == 1
@@ -247,7 +248,7 @@ def test_a_shadow_counts_what_it_would_have_alerted_and_ends_with_its_deployment
     before = len(service.processes("ray::Shadow"))
     store = made.open()
     end(store, made.principal(store, "operator"), made.deployment_id)
-    _until(lambda: len(service.processes("ray::Shadow")) < before, timeout_s=10)
+    _until(lambda: len(service.processes("ray::Shadow")) < before, timeout_s=patience_s)
     with store.database.read() as session:
         said = session.scalars(select(AuditEntry.details).where(AuditEntry.object == made.deployment_id)).all()
     store.close()
