@@ -60,6 +60,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     "deployment.sweep": frozenset({"authorising_officer", "system"}),
     "deployment.list": frozenset({"operator", "watchlist_manager", "authorising_officer", "auditor"}),
     "deployment.record": frozenset({"operator", "authorising_officer", "auditor"}),
+    "deployment.shadow": frozenset({"operator", "authorising_officer", "auditor", "mlops"}),
     "deployment.preview": frozenset({"operator"}),
     "deployment.pass": frozenset({"operator"}),
     "alert.raise": frozenset({"operator", "field_unit"}),

@@ -72,7 +72,7 @@ app.add_typer(access.app, name="access")
 app.add_typer(store.app, name="store")
 app.add_typer(audit.app, name="audit")
 app.add_typer(watchlist.app, name="watchlist")
-for command in (oversight.sweep, oversight.purge, oversight.record):
+for command in (oversight.sweep, oversight.purge, oversight.record, oversight.shadow):
     deployment.app.command()(command)
 deployment.app.command("pass")(oversight.pass_)
 app.add_typer(oversight.app, name="force")

@@ -14,7 +14,7 @@ from lfr.cli.console import JsonOption, emit, err, out
 from lfr.cli.evidence import PassphraseOption, check_new
 from lfr.cli.governed import KeyFileOption, governed
 
-__all__ = ["app", "pass_", "purge", "record", "show_proof", "sweep"]
+__all__ = ["app", "pass_", "purge", "record", "shadow", "show_proof", "sweep"]
 
 app = typer.Typer(help="A force's own data: take them away, or destroy them.", no_args_is_help=True)
 
@@ -109,6 +109,30 @@ def record(
         emit(found.as_dict(), as_json=True, show=lambda: None)
     elif output is None:
         out.print(record_text(found, chosen), markup=False, soft_wrap=True, end="")
+
+
+def shadow(deployment: DeploymentArgument, key_file: KeyFileOption = None, json: JsonOption = False) -> None:
+    """Show what versions that looked on came to: counts of how far they would have alerted as the field version did."""
+    from lfr.alerts.shadow_counts import shadow_records
+
+    with governed(key_file) as (store, principal):
+        found = shadow_records(store, principal, deployment)
+
+    def show() -> None:
+        if not found:
+            out.print("no version looked on in this deployment")
+            return
+        table = Table("version", "camera", "frames", "skipped", "failed", "passes", "both", "only field", "only shadow")
+        for one in found:
+            counts = one.counts
+            figures = (counts.frames, counts.skipped, counts.failed, counts.passes)
+            decisions = (counts.both, counts.only_field, counts.only_shadow)
+            table.add_row(
+                f"{one.shadow.version} {one.shadow.digest[:12]}", one.camera, *map(str, (*figures, *decisions))
+            )
+        out.print(table)
+
+    emit({"deployment": deployment, "shadows": [one.as_dict() for one in found]}, as_json=json, show=show)
 
 
 def pass_(

@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="Number or alias.", show_default=False)]
-PolicyOption = Annotated[str, typer.Option("--policy", metavar="NAME", help="field, demo, or a policy file.")]
+PolicyOption = Annotated[str, typer.Option("--policy", metavar="NAME", help="field, shadow, demo, or a policy file.")]
 ApproverOption = Annotated[
     Path, typer.Option("--approver-key-file", metavar="FILE", help="Key of the second person, who approves.")
 ]

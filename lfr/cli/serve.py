@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import sys
 import time
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +27,14 @@ def serve(
     ),
     port: Annotated[int, typer.Option("--port", min=1024, max=65535, help="Its port.")] = 8000,
     model: ModelOption = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option("--shadow", metavar="VERSION", help="Version or alias that looks on and alerts nobody."),
+    ] = None,
+    shadow_calibration: Annotated[
+        Path | None,
+        typer.Option("--shadow-calibration", metavar="FILE", help="Its own.  [default: the registry's evidence on it]"),
+    ] = None,
     threads: ThreadsOption = None,
     source: Annotated[
         list[str] | None,
@@ -41,7 +51,9 @@ def serve(
 
     Starts a Ray node of its own, which keeps faces out of Ray's store, asks
     for a token and reports to nobody; watches it, and starts it again where
-    it ends. `lfr access init` makes the store it needs.
+    it ends. `lfr access init` makes the store it needs. SIGHUP resolves the
+    aliases anew and puts new processes in the place of the old ones, which no
+    request notices; between deployments only, if the model is another one.
     """
     from pydantic import ValidationError
 
@@ -49,8 +61,15 @@ def serve(
     from lfr.serving.settings import AppArgs
     from lfr.serving.supervisor import Supervisor
 
+    given = {
+        "model": model,
+        "shadow": shadow,
+        "shadow_calibration": shadow_calibration,
+        "threads": threads or 1,
+        "sources": _sources(source),
+    }
     try:
-        args = AppArgs.model_validate({"model": model, "threads": threads or 1, "sources": _sources(source)}).resolved()
+        args = AppArgs.model_validate(given).resolved()
     except ValidationError as error:
         raise SettingsError(f"--source: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     node = _node(args)
@@ -60,10 +79,20 @@ def serve(
     def end(_: int, __: FrameType | None) -> None:
         supervisor.close()
 
+    terminal = sys.stdin.isatty()
+
+    def hang_up(_: int, __: FrameType | None) -> None:
+        if terminal and not sys.stdin.isatty():  # the terminal is gone, and nobody is left to end it with Ctrl-C
+            supervisor.close()
+        else:
+            supervisor.ask_to_roll()
+
     def interrupted(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = {kind: signal.signal(kind, interrupted) for kind in (signal.SIGINT, signal.SIGTERM)}
+    ends = tuple(before)
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
     try:
         with supervisor:
             document = {
@@ -72,9 +101,10 @@ def serve(
                 "console": f"{supervisor.url}/console",
                 "started_in_s": round(time.monotonic() - began, 1),
                 "ray": {"address": node.address, "folder": str(node.folder)},
+                **supervisor.runs,
             }
             emit(document, as_json=json, show=lambda: _show(document))
-            for kind in before:
+            for kind in ends:
                 signal.signal(kind, end)
             supervisor.watch()
             err.print("stopping …", style="dim")
@@ -95,9 +125,12 @@ def _sources(given: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _show(document: dict[str, object]) -> None:
+def _show(document: dict[str, Any]) -> None:
     url = document["url"]
     out.print(f"serving at [bold]{url}[/], ready after {document['started_in_s']} s (Ray, then Serve, then the models)")
+    for kind in ("model", "shadow"):
+        if runs := document[kind]:
+            out.print(f"{kind:<30}{runs['alias']}: {runs['version']}, digest {runs['digest']}", soft_wrap=True)
     out.print(f"""\
 decide about alerts           {url}/console
 every route, with examples    {url}/docs
@@ -111,7 +144,6 @@ Ctrl-C ends all of it""", markup=False, soft_wrap=True)  # fmt: skip
 def _node(args: AppArgs) -> NodeSettings:
     """Where the node keeps its files: below the home folder, or where its path is too long for sockets, beside it."""
     import tempfile
-    from pathlib import Path
 
     from lfr.serving.node import LONGEST_FOLDER, NodeSettings, free_port
 

@@ -42,6 +42,7 @@ __all__ = [
     "Promotion",
     "Reference",
     "SeededPass",
+    "ShadowCount",
     "UtcDateTime",
     "Watchlist",
 ]
@@ -350,3 +351,25 @@ class SeededPass(Base):
     began_at: Mapped[datetime]
     ended_at: Mapped[datetime]
     recorded_by: Mapped[str]
+
+
+class ShadowCount(Base):
+    """What a version in the shadow came to at one camera: counts, and nothing of anybody."""
+
+    __tablename__ = "shadow_count"
+
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    camera_id: Mapped[str] = mapped_column(primary_key=True)
+    model_digest: Mapped[str] = mapped_column(primary_key=True)
+    calibration_id: Mapped[str] = mapped_column(primary_key=True)
+    model_version: Mapped[str]
+    threshold: Mapped[float]
+    enrolled: Mapped[int]
+    failures_to_enrol: Mapped[int]
+    frames: Mapped[int] = mapped_column(BigInteger)
+    skipped: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int] = mapped_column(BigInteger)
+    passes: Mapped[int] = mapped_column(BigInteger)
+    both_alerted: Mapped[int] = mapped_column(BigInteger)
+    only_field: Mapped[int] = mapped_column(BigInteger)
+    only_shadow: Mapped[int] = mapped_column(BigInteger)

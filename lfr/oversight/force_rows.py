@@ -22,6 +22,7 @@ from lfr.database.tables import (
     Person,
     Reference,
     SeededPass,
+    ShadowCount,
     Watchlist,
 )
 
@@ -39,6 +40,7 @@ def rows_of_force(force_id: str) -> Iterator[tuple[type[Base], ColumnElement[boo
     yield HandOver, HandOver.alert_id.in_(of_alert)
     yield Alert, Alert.force_id == force_id
     yield SeededPass, SeededPass.deployment_id.in_(of_deployment)
+    yield ShadowCount, ShadowCount.deployment_id.in_(of_deployment)
     yield Camera, Camera.deployment_id.in_(of_deployment)
     yield Deployment, Deployment.force_id == force_id
     yield Reference, Reference.watchlist_id.in_(of_list)

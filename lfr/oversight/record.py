@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from lfr.access import Principal, record
 from lfr.alerts import AlertCounts, counts, counts_by_camera, standing_holds
+from lfr.alerts.shadow_counts import ShadowRecord, shadows_of
 from lfr.audit.chain import time_text
 from lfr.database import Store
 from lfr.database.tables import Calibration as CalibrationRow
@@ -72,6 +73,8 @@ class DeploymentRecord:
         Who authorised it: reference and rank.
     total, cameras
         The figures.
+    shadows
+        Counts of versions that looked on and alerted nobody; no part of the other figures.
     purged_at, held
         When it was purged, and how many alerts are held as evidence now.
     """
@@ -102,6 +105,7 @@ class DeploymentRecord:
     purged_at: datetime | None
     held: int
     made_at: datetime
+    shadows: tuple[ShadowRecord, ...] = ()
 
     @property
     def provisional(self) -> bool:
@@ -143,6 +147,7 @@ class DeploymentRecord:
             "purged_at": text(self.purged_at),
             "held": self.held,
             "made_at": text(self.made_at),
+            "shadows": [one.as_dict() for one in self.shadows],
         }
 
 
@@ -197,6 +202,7 @@ def deployment_record(store: Store, principal: Principal, deployment_id: str) ->
             purged_at=row.purged_at,
             held=len(standing_holds(session, force_id=row.force_id, deployment_id=deployment_id)),
             made_at=store.now(),
+            shadows=shadows_of(session, deployment_id),
         )
         record(store, session, principal, "deployment.record", deployment_id)
     return found

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lfr.matching import Cooldown, Decision, DecisionRule, decide
 from lfr.tracking import BestShots, Tracker, TrackerSettings
-from lfr.types import Embeddings, Faces, FloatArray, Frame, Pixels, Tracks
+from lfr.types import Embeddings, Faces, FloatArray, Frame, IntArray, Pixels, Tracks
 from lfr.vision import SEARCH_POLICY, Quality, QualityPolicy
 
 __all__ = ["AlertProposal", "FaceReader", "FrameResult", "References", "StreamProcessor", "StreamSettings"]
@@ -203,17 +203,28 @@ class StreamProcessor:
         if not len(candidates):
             return []
         crops, quality = self._recogniser.crops(frame.pixels, faces[tracks.face_index[candidates]])
-        good = np.array(self._settings.quality.passed(quality), np.bool_)
-        ids = tracks.track_id[candidates]
-        chosen = self._shots.select(ids[good], quality.shot[good], time_s=frame.time_s)
-        rows = np.flatnonzero(good)[chosen]
-        if len(rows):
-            templates = self._recogniser.embed(crops[rows])
-            for track_id, scores in zip(ids[rows].tolist(), self._watchlist.subject_scores(templates), strict=True):
+        try:
+            good = np.array(self._settings.quality.passed(quality), np.bool_)
+            ids = tracks.track_id[candidates]
+            chosen = self._shots.select(ids[good], quality.shot[good], time_s=frame.time_s)
+            rows = np.flatnonzero(good)[chosen]
+            if len(rows):
+                self._score(ids[rows], crops[rows])
+            return [int(t) for t in ids[rows]]
+        finally:
+            crops[:] = 0
+
+    def _score(self, ids: IntArray, crops: Pixels) -> None:
+        """Add a score with everybody on the list to each of the tracks, from one shot of each."""
+        try:
+            templates = self._recogniser.embed(crops)
+        finally:
+            crops[:] = 0
+        try:
+            for track_id, scores in zip(ids.tolist(), self._watchlist.subject_scores(templates), strict=True):
                 self._passes[track_id].scores.append(scores)
+        finally:
             templates.vectors[:] = 0.0
-        crops[:] = 0
-        return [int(t) for t in ids[rows]]
 
     def _propose(self, track_id: int, frame: Frame, *, final: bool) -> list[AlertProposal]:
         seen = self._passes[track_id]

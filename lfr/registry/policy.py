@@ -16,7 +16,7 @@ from lfr.types import problems_of
 
 __all__ = ["POLICIES", "Policy", "read_policy"]
 
-POLICIES = ("field", "demo")
+POLICIES = ("field", "shadow", "demo")
 """Policies that come with lfr."""
 
 Allowed = tuple[Literal["equitable", "not shown", "not equitable"], ...]
@@ -28,7 +28,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1, description="What it is called.")
-    alias: Literal["field", "demo"] = Field(description="Alias that a version gets which passes.")
+    alias: Literal["field", "shadow", "demo"] = Field(description="Alias that a version gets which passes.")
     field_use: bool = Field(description="Whether what passes may be used on people.")
     watchlist_size: int = Field(ge=1, description="Watchlist that the evidence was measured with, at least.")
     min_tpir: float = Field(ge=0, le=1, description="Least lower end of TPIR's two-sided 95% interval.")

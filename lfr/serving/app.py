@@ -5,6 +5,7 @@ Annotations are values here, because Serve reads the type of `build`'s argument 
 
 import logging
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -19,14 +20,24 @@ from lfr.serving.embedder import Embedder
 from lfr.serving.fleet import Fleet
 from lfr.serving.logs import log_json
 from lfr.serving.node import check_node
-from lfr.serving.opening import ServedModel, open_registry, open_service_store, resolve
+from lfr.serving.opening import (
+    ServedModel,
+    ServedShadow,
+    open_registry,
+    open_service_store,
+    resolve,
+    resolve_shadow,
+)
+from lfr.serving.rolling import check_roll, running_model
 from lfr.serving.settings import AppArgs, Replicas
 from lfr.serving.steward import Steward
 
-__all__ = ["build", "create_served_app"]
+__all__ = ["Built", "build", "create_served_app", "made"]
 
 _LOG = logging.getLogger(__name__)
 _HEALTH: dict[str, Any] = {"health_check_period_s": 1, "health_check_timeout_s": 10, "graceful_shutdown_timeout_s": 5}
+# A replica ends only once the one that takes its place is up; without it Serve ends the only one first.
+_ROLL: dict[str, Any] = {"max_surge_percent": 100}
 
 
 class Api:
@@ -42,6 +53,15 @@ class Api:
         self._parts = parts
 
 
+@dataclass(frozen=True)
+class Built:
+    """The application, and what it was resolved to run."""
+
+    application: serve.Application
+    model: ServedModel
+    shadow: ServedShadow | None
+
+
 def build(args: AppArgs) -> serve.Application:
     """Return the application, for ``serve run serve/dev.yaml`` and ``lfr serve``.
 
@@ -53,19 +73,28 @@ def build(args: AppArgs) -> serve.Application:
     Raises
     ------
     RefusedError
-        The Ray node was not started as lfr starts one.
+        The Ray node was not started as lfr starts one; the application runs on it with another model than these
+        arguments ask for, and a deployment is live; or there is no calibration of the shadow.
     StoreError
         There is no governed store, or it cannot be opened.
     ModelError
-        The model cannot be loaded.
+        The model cannot be loaded, or the shadow's calibration is of another model than the shadow.
     """
+    return made(args).application
+
+
+def made(args: AppArgs) -> Built:
+    """Return the application with what it runs; as `build`."""
     if not ray.is_initialized():
         raise SettingsError("build: this process is not connected to a Ray node; give its address")
     check_node()
     args = args.resolved()
     with closing(open_service_store(args)) as store:  # what is wrong with it shows here, and not in every replica
-        model = resolve(args, store)
+        model, shadow = resolve(args, store), resolve_shadow(args, store)
+        check_roll(store, running_model(), model.digest)
     _LOG.info("model %s is %s, digest %s", model.alias, model.version, model.digest)
+    if shadow is not None:
+        _LOG.info("shadow %s is %s, digest %s", shadow.model.alias, shadow.model.version, shadow.model.digest)
     batching = {"batch_wait_s": args.batch_wait_s}
     detector = _deployment(
         Detector, "Detector", args.detector, user_config={**batching, "max_batch_size": args.batch_frames}
@@ -73,26 +102,26 @@ def build(args: AppArgs) -> serve.Application:
     embedder = _deployment(Embedder, "Embedder", args.embedder, user_config={**batching, "max_batch_size": 16}).bind(
         args, model
     )
-    steward = _deployment(Steward, "Steward", Replicas()).bind(args, model)
+    steward = _deployment(Steward, "Steward", Replicas()).bind(args, model, shadow)
 
     def interface() -> FastAPI:  # Serve calls a function in each replica, and only a function
-        return create_served_app(args, model)
+        return create_served_app(args, model, shadow)
 
     # Each open stream of events holds one place.
-    return _deployment(serve.ingress(interface)(Api), "Api", args.api, max_ongoing_requests=1_000).bind(
-        detector, embedder, steward
-    )
+    api = _deployment(serve.ingress(interface)(Api), "Api", args.api, max_ongoing_requests=1_000)
+    return Built(api.bind(detector, embedder, steward), model, shadow)
 
 
-def create_served_app(args: AppArgs, model: ServedModel) -> FastAPI:
+def create_served_app(args: AppArgs, model: ServedModel, shadow: ServedShadow | None = None) -> FastAPI:
     """Return the interface over the actors of this Ray node; made in each replica."""
     log_json()
     service = Service(
         open_service_store(args),
-        Fleet(args, model),
+        Fleet(args, model, shadow),
         model,
         args.limits,
         registry=lambda: open_registry(args),
+        shadow=shadow,
         sources=frozenset(args.sources),
     )
     # Serve gives each request its id, and shows it in the answer.
@@ -105,6 +134,7 @@ def _deployment(kind: type, name: str, size: Replicas, **more: Any) -> serve.Dep
         "ray_actor_options": {"num_cpus": size.cpus, "num_gpus": size.gpus},
         "max_ongoing_requests": 64,
         **_HEALTH,
+        **_ROLL,
         **more,
     }
     if size.max_replicas is None:

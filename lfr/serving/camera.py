@@ -17,10 +17,12 @@ from lfr.errors import BusyError, LfrError, NotAuthorisedError, StoreUnavailable
 from lfr.pipeline import StreamProcessor, StreamSettings
 from lfr.pipeline.station import Station
 from lfr.pipeline.stream import FaceReader, References
+from lfr.serving.crossing import SentFrame
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.order import FrameOrder, Position
 from lfr.serving.screen import Picture, Screen
 from lfr.serving.settings import Limits
+from lfr.serving.shadow_feed import ShadowFeed
 from lfr.sources import decode_image
 from lfr.types import Faces, Frame, Pixels
 
@@ -30,7 +32,7 @@ __all__ = ["CameraPost", "FrameAnswer", "FrameReader"]
 class FrameReader(FaceReader, Protocol):
     """A reader that can look for faces in a frame while its caller does something else."""
 
-    def begin(self, picture: bytes | Pixels) -> Callable[[], Faces]:
+    def begin(self, picture: SentFrame) -> Callable[[], Faces]:
         """Begin to look for faces in a frame, encoded or (height, width, 3) BGR, and return what waits for them.
 
         That raises ImageError for a broken frame.
@@ -76,6 +78,8 @@ class CameraPost:
         The sealed list that was authorised.
     limits
         Of the app.
+    shadow
+        Takes the same frames for a version that looks on; None: there is none.
 
     Raises
     ------
@@ -92,8 +96,10 @@ class CameraPost:
         reader: FrameReader,
         watchlist: References,
         limits: Limits,
+        shadow: ShadowFeed | None = None,
     ) -> None:
         deployment.check_camera(camera_id)
+        self._shadow = shadow
         self._store, self._deployment, self._camera_id = store, deployment, camera_id
         self._reader, self._watchlist, self._limits = reader, watchlist, limits
         self._order: FrameOrder[FrameAnswer] = FrameOrder(camera_id, on_new_stream=self._next_stream)
@@ -132,7 +138,8 @@ class CameraPost:
             pixels = decode_image(encoded, name="frame", max_pixels=self._limits.frame_pixels)
             faces = found()
             try:
-                return self._in_turn(principal, pixels, faces, position, detect_s=time.perf_counter() - began)
+                detect_s = time.perf_counter() - began
+                return self._in_turn(principal, pixels, faces, position, detect_s=detect_s, picture=encoded)
             finally:
                 pixels[:] = 0
 
@@ -144,7 +151,7 @@ class CameraPost:
         The caller overwrites the pixels: where a part of the service is away, the same frame may be taken again.
         """
         self._check(principal)
-        return self._in_turn(principal, pixels, faces, position, detect_s=detect_s)
+        return self._in_turn(principal, pixels, faces, position, detect_s=detect_s, picture=pixels)
 
     def end_stream(self, principal: Principal, stream: str) -> FrameAnswer:
         """Decide for the tracks that a stream's end cuts off; raises as `frame` does."""
@@ -152,7 +159,7 @@ class CameraPost:
         raised: tuple[RaisedAlert, ...] = ()
         if self._order.ended(stream):
             raised = self._station.finish(principal)
-            self._put_away()
+            self._put_away(raised)
         return FrameAnswer(0, self._faces_seen, raised, self._held_back)
 
     def preview(self, principal: Principal, after: int) -> Picture | None:
@@ -181,6 +188,8 @@ class CameraPost:
         if principal is not None:
             with suppress(LfrError):
                 self._station.end(principal)
+        if self._shadow is not None:
+            self._shadow.close()
 
     def _check(self, principal: Principal) -> None:
         deployment = self._deployment
@@ -218,13 +227,22 @@ class CameraPost:
                 self._waiting -= 1
 
     def _in_turn(
-        self, principal: Principal, pixels: Pixels, faces: Faces, position: Position, *, detect_s: float
+        self,
+        principal: Principal,
+        pixels: Pixels,
+        faces: Faces,
+        position: Position,
+        *,
+        detect_s: float,
+        picture: SentFrame,
     ) -> FrameAnswer:
         with self._order.turn(position) as known:
             if known is not None:
                 return known
             answer = self._take(principal, pixels, faces, position, detect_s=detect_s)
             self._order.answered(position, answer)
+            if self._shadow is not None:
+                self._shadow.see(principal, picture, position.captured_at.timestamp(), _entries(answer.alerts))
             return answer
 
     def _take(
@@ -263,12 +281,15 @@ class CameraPost:
         return Station(self._store, self._deployment, self._camera_id, processor, wall_clock=True)
 
     def _next_stream(self) -> None:
+        raised: tuple[RaisedAlert, ...] = ()
         if self._principal is not None:
-            self._station.finish(self._principal)
-        self._put_away()
+            raised = self._station.finish(self._principal)
+        self._put_away(raised)
 
-    def _put_away(self) -> None:
-        """Forget the tracks, and go on with none."""
+    def _put_away(self, last: tuple[RaisedAlert, ...] = ()) -> None:
+        """Forget the tracks, and go on with none; ``last`` are the alerts that their end raised."""
+        if self._shadow is not None:
+            self._shadow.end_stream(_entries(last))
         station, self._station = self._station, self._new_station()
         self._alerted = {}
         station.forget()
@@ -282,3 +303,7 @@ class CameraPost:
         while self._before:
             self._before[0].count()
             self._before.pop(0)
+
+
+def _entries(alerts: tuple[RaisedAlert, ...]) -> tuple[str, ...]:
+    return tuple(alert.entry_id for alert in alerts)

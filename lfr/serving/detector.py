@@ -9,14 +9,13 @@ from ray import serve
 
 from lfr.errors import ImageError, LfrError
 from lfr.pipeline import Recogniser
+from lfr.serving.crossing import SentFrame
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.sources import decode_image
-from lfr.types import Faces, Pixels
+from lfr.types import Faces
 
 __all__ = ["Detector"]
-
-Picture = bytes | Pixels
 
 
 class Detector:
@@ -38,7 +37,7 @@ class Detector:
         """Return the digest of the model in use."""
         return self._recogniser.model.digest
 
-    def detect_batch(self, pictures: Sequence[Picture]) -> list[Faces | LfrError]:
+    def detect_batch(self, pictures: Sequence[SentFrame]) -> list[Faces | LfrError]:
         """Return the faces of each picture, or why it cannot be used.
 
         Parameters
@@ -49,7 +48,7 @@ class Detector:
         return [self._detect(picture) for picture in pictures]
 
     @serve.batch(max_batch_size=4, batch_wait_timeout_s=0.0)
-    async def detect(self, pictures: list[Picture]) -> list[Faces | LfrError]:
+    async def detect(self, pictures: list[SentFrame]) -> list[Faces | LfrError]:
         """Return one picture's faces, found together with those of others that wait."""
         return await asyncio.to_thread(self.detect_batch, pictures)
 
@@ -58,7 +57,7 @@ class Detector:
         self.detect.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
         self.detect.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]
 
-    def _detect(self, picture: Picture) -> Faces | LfrError:
+    def _detect(self, picture: SentFrame) -> Faces | LfrError:
         try:
             if isinstance(picture, bytes):
                 picture = decode_image(picture, name="frame", max_pixels=self._max_pixels)

@@ -10,7 +10,7 @@ from ray import serve
 
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
-from lfr.types import FloatArray, Pixels
+from lfr.types import Embeddings, FloatArray, Pixels
 from lfr.vision import Embedder as Network
 
 __all__ = ["Embedder"]
@@ -47,9 +47,9 @@ class Embedder:
         return parts
 
     @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
-    async def embed(self, groups: list[Pixels]) -> list[FloatArray]:
-        """Return one group's templates, made together with those of others that wait."""
-        return await asyncio.to_thread(self.embed_batch, groups)
+    async def embed(self, groups: list[Pixels]) -> list[Embeddings]:
+        """Return one group's templates, made together with those of others that wait, and say which model made them."""
+        return [Embeddings(vectors, self._digest) for vectors in await asyncio.to_thread(self.embed_batch, groups)]
 
     def reconfigure(self, config: dict[str, float]) -> None:
         """Take the batch's limits."""

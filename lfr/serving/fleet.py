@@ -15,13 +15,16 @@ from lfr.database import Store
 from lfr.deployments import LiveDeployment, active_feeds, live_now
 from lfr.errors import ConflictError, LfrError, LimitError, ServiceError
 from lfr.serving.camera import CameraPost, FrameAnswer
+from lfr.serving.crossing import CROSSING_BYTES
 from lfr.serving.feeding import Feeder
 from lfr.serving.matcher import Matcher
-from lfr.serving.opening import ServedModel, open_service_store
+from lfr.serving.opening import ServedModel, ServedShadow, open_service_store
 from lfr.serving.order import Position
 from lfr.serving.remote import RemoteReader, RemoteReferences, cause_of
 from lfr.serving.screen import Picture
-from lfr.serving.settings import CROSSING_BYTES, AppArgs
+from lfr.serving.settings import AppArgs
+from lfr.serving.shadow_actor import RemoteShadow, Shadow
+from lfr.serving.shadow_feed import OpenedShadow, ShadowFeed
 from lfr.types import Faces
 
 __all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
@@ -29,7 +32,7 @@ __all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
 NAMESPACE = "lfr"
 APP_NAME = "lfr"
 _LOG = logging.getLogger(__name__)
-_MATCHER, _CAMERA = "matcher", "camera"
+_MATCHER, _CAMERA, _SHADOW = "matcher", "camera", "shadow"
 _EVERY_ACTOR = {"namespace": NAMESPACE, "lifetime": "detached", "max_restarts": -1, "num_cpus": 0}
 
 
@@ -42,9 +45,18 @@ class Camera:
         Of the app.
     deployment, camera_id
         Which camera.
+    shadow
+        What looks on, if anything does.
     """
 
-    def __init__(self, args: AppArgs, model: ServedModel, deployment: LiveDeployment, camera_id: str) -> None:
+    def __init__(
+        self,
+        args: AppArgs,
+        model: ServedModel,
+        deployment: LiveDeployment,
+        camera_id: str,
+        shadow: ServedShadow | None = None,
+    ) -> None:
         deployment.check_model(model.digest)
         detector, embedder = (serve.get_deployment_handle(name, APP_NAME) for name in ("Detector", "Embedder"))
         store, reader = open_service_store(args), RemoteReader(detector, embedder, model_digest=model.digest)
@@ -55,6 +67,7 @@ class Camera:
             reader=reader,
             watchlist=RemoteReferences(lambda: matchers_of(args, deployment)),
             limits=args.limits,
+            shadow=_feed(args, store, deployment, camera_id, shadow) if shadow else None,
         )
         self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=reader, sources=args.addresses)
         self._camera_id = camera_id
@@ -101,12 +114,12 @@ class Fleet:
 
     Parameters
     ----------
-    args, model
+    args, model, shadow
         Of the app.
     """
 
-    def __init__(self, args: AppArgs, model: ServedModel) -> None:
-        self._args, self._model = args, model
+    def __init__(self, args: AppArgs, model: ServedModel, shadow: ServedShadow | None = None) -> None:
+        self._args, self._model, self._shadow = args, model, shadow
         self._cameras: dict[tuple[str, str], Any] = {}
 
     async def frame(
@@ -157,13 +170,17 @@ class Fleet:
             The database cannot be asked; nothing is changed.
         """
         wanted = {deployment.id: deployment for deployment in live_now(store)}
-        for actor in ray.util.list_named_actors(all_namespaces=True):
+        # By name: cameras end before what they ask.
+        for actor in sorted(ray.util.list_named_actors(all_namespaces=True), key=lambda actor: str(actor["name"])):
             kind, deployment_id = _parts(actor["name"])
-            if actor["namespace"] == NAMESPACE and kind in (_MATCHER, _CAMERA) and deployment_id not in wanted:
+            ours = actor["namespace"] == NAMESPACE and kind in (_MATCHER, _CAMERA, _SHADOW)
+            if ours and deployment_id not in wanted:
                 _remove(actor["name"])
         for deployment in wanted.values():
             if deployment.model_digest == self._model.digest:
                 matchers_of(self._args, deployment)
+                if self._shadow is not None:
+                    shadow_of(self._args, self._shadow, deployment)
         for feed in active_feeds(store):
             fed = wanted.get(feed.deployment_id)
             if fed is not None and fed.model_digest == self._model.digest:
@@ -204,7 +221,7 @@ class Fleet:
                     max_concurrency=concurrency,
                     **_EVERY_ACTOR,
                 )
-                .remote(self._args, self._model, deployment, camera_id)
+                .remote(self._args, self._model, deployment, camera_id, self._shadow)
             )
         return self._cameras[key]
 
@@ -217,6 +234,22 @@ def matchers_of(args: AppArgs, deployment: LiveDeployment) -> tuple[Any, ...]:
         .remote(args, deployment, part)
         for part in range(args.matchers(deployment.watchlist_size))
     )
+
+
+def shadow_of(args: AppArgs, shadow: ServedShadow, deployment: LiveDeployment) -> Any:  # noqa: ANN401
+    """Return the shadow of a live deployment, made if it is not there: a process of its own, whatever becomes of it."""
+    return (
+        ray.remote(Shadow)
+        .options(name=f"{_SHADOW} {deployment.id}", get_if_exists=True, num_gpus=args.embedder.gpus, **_EVERY_ACTOR)
+        .remote(args, shadow, deployment)
+    )
+
+
+def _feed(args: AppArgs, store: Store, deployment: LiveDeployment, camera_id: str, shadow: ServedShadow) -> ShadowFeed:
+    def open_shadow() -> OpenedShadow:
+        return RemoteShadow(shadow_of(args, shadow, deployment), camera_id).opened()
+
+    return ShadowFeed(store, deployment, camera_id, shadow.version, open_shadow=open_shadow)
 
 
 def _remove(name: str) -> None:

@@ -131,6 +131,8 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
     """Return the environment of a node and of everybody who talks to it."""
     proxy = node.folder / "proxy"
     return {
+        # How long a replica that has a successor stays reachable, for a proxy that has not heard of it yet.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",
         **environment,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(node.token_file),

@@ -6,15 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lfr.alerts.shadow_counts import ShadowVersion
 from lfr.database import Store, open_store
-from lfr.errors import ModelMismatchError, SettingsError
+from lfr.deployments import shipped_calibration
+from lfr.errors import ModelMismatchError, RefusedError, SettingsError
 from lfr.models import DEFAULT_VERSION, VERSIONS, Model, load_model
 from lfr.serving.settings import AppArgs
+from lfr.types import Calibration
 
 if TYPE_CHECKING:
     from lfr.registry import Tracking
 
-__all__ = ["ServedModel", "open_model", "open_registry", "open_service_store", "resolve"]
+__all__ = [
+    "ServedModel",
+    "ServedShadow",
+    "open_model",
+    "open_registry",
+    "open_service_store",
+    "resolve",
+    "resolve_shadow",
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,36 @@ class ServedModel:
     digest: str
     folder: Path | None = None
 
+    def as_dict(self) -> dict[str, str]:
+        """Return what it is, as JSON has it."""
+        return {"alias": self.alias, "version": self.version, "digest": self.digest}
+
+
+@dataclass(frozen=True)
+class ServedShadow:
+    """The version that looks on beside the one that the service runs, resolved once at start.
+
+    Attributes
+    ----------
+    model
+        Which version.
+    calibration
+        Of exactly that version, where its threshold comes from.
+    """
+
+    model: ServedModel
+    calibration: Calibration
+
+    @property
+    def version(self) -> ShadowVersion:
+        """As counts name it."""
+        model, calibration = self.model, self.calibration
+        return ShadowVersion(model.version, model.digest, calibration.digest, calibration.threshold)
+
+    def as_dict(self) -> dict[str, str]:
+        """Return what it is, as JSON has it."""
+        return {**self.model.as_dict(), "calibration": self.calibration.digest}
+
 
 def resolve(args: AppArgs, store: Store) -> ServedModel:
     """Return what the model that was asked for stands for: a version's own name, or an alias of the registry.
@@ -49,14 +90,63 @@ def resolve(args: AppArgs, store: Store) -> ServedModel:
     ModelError
         The model cannot be loaded here.
     """
-    alias = args.model or DEFAULT_VERSION
-    if alias in VERSIONS:
-        return ServedModel(alias, alias, load_model(alias, threads=args.threads, weights=args.weights).digest)
-    from lfr.registry.promotion import resolve as promoted  # noqa: PLC0415 # MLflow, only where an alias is asked for
+    return _resolved(args.model or DEFAULT_VERSION, args, store)[0]
 
-    found = promoted(store, open_registry(args), alias)
+
+def resolve_shadow(args: AppArgs, store: Store) -> ServedShadow | None:
+    """Return what the shadow that was asked for stands for, with its calibration; None where none was.
+
+    The calibration is the file that was given, else the one among the evidence of the version under the alias; for a
+    version that comes with lfr, the one that comes with lfr.
+
+    Raises
+    ------
+    RegistryError, ModelError
+        As for `resolve`.
+    SettingsError
+        A calibration is given and no shadow.
+    CalibrationError
+        The file cannot be read, or was changed.
+    RefusedError
+        There is no calibration of the version.
+    ModelMismatchError
+        The calibration is of another model; both digests are named.
+    """
+    if args.shadow is None:
+        if args.shadow_calibration is not None:
+            raise SettingsError("shadow_calibration is given, and no shadow that it is of")
+        return None
+    served, calibration = _resolved(args.shadow, args, store)
+    where = f"shadow {args.shadow}"
+    if args.shadow_calibration is not None:
+        calibration = Calibration.read(args.shadow_calibration)
+    if calibration is None:
+        raise RefusedError(
+            f"{where}: there is no calibration among the evidence of {served.version} (model {served.digest}); "
+            "`lfr registry evaluate` makes it"
+        )
+    if calibration.model_digest != served.digest:
+        raise ModelMismatchError(
+            f"{where}: is model {served.digest}, calibration {calibration.digest[:12]} is of model "
+            f"{calibration.model_digest}; a threshold comes only from a calibration of the same model "
+            "(`lfr calibrate --model`, then shadow_calibration)"
+        )
+    return ServedShadow(served, calibration)
+
+
+def _resolved(alias: str, args: AppArgs, store: Store) -> tuple[ServedModel, Calibration | None]:
+    """Return a version's own name or an alias resolved, and the calibration that comes with it."""
+    if alias in VERSIONS:
+        digest = load_model(alias, threads=args.threads, weights=args.weights).digest
+        return ServedModel(alias, alias, digest), shipped_calibration()
+    from lfr.registry import find_evidence  # noqa: PLC0415 # MLflow, only where an alias is asked for
+    from lfr.registry.promotion import resolve as promoted  # noqa: PLC0415
+
+    tracking = open_registry(args)
+    found = promoted(store, tracking, alias)
     model = found.load(threads=args.threads)
-    return ServedModel(alias, model.version.name, model.digest, found.folder)
+    served = ServedModel(alias, model.version.name, model.digest, found.folder)
+    return served, find_evidence(tracking, found.version).calibration
 
 
 def open_service_store(args: AppArgs) -> Store:

@@ -19,15 +19,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-import cv2
-import numpy as np
-
 from lfr.access import Principal, holder
 from lfr.alerts import count_faces
 from lfr.database import Store
 from lfr.deployments import Feed, FeedState, feed_of, note_feed
 from lfr.errors import (
-    ImageError,
     LfrError,
     NotAuthorisedError,
     ServiceError,
@@ -35,9 +31,9 @@ from lfr.errors import (
     StoreUnavailableError,
 )
 from lfr.serving.camera import CameraPost, FrameReader
+from lfr.serving.crossing import crossing
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.order import Position
-from lfr.serving.settings import CROSSING_BYTES
 from lfr.sources import Source, SourceEvent, is_recorded, source_name
 from lfr.types import Faces, Frame, Pixels
 
@@ -47,7 +43,6 @@ _LOG = logging.getLogger(__name__)
 _AHEAD = 3
 """Frames that are looked at, or waiting for it, at once."""
 _AGAIN_S, _REOPEN_S, _COUNT_EVERY_S = 0.2, 5.0, 1.0
-_JPEG_QUALITY = 95
 
 
 class Opener(Protocol):
@@ -192,7 +187,7 @@ class Reading:
     def _begin(self, pixels: Pixels) -> Callable[[], Faces]:
         """Begin to look for faces in a frame, and return what waits for them."""
         try:
-            return self._reader.begin(_crossing(pixels))
+            return self._reader.begin(crossing(pixels))
         except ServiceError as error:
             return partial(_fail, error)
 
@@ -295,13 +290,3 @@ def _overwrite(looked: queue.Queue[_Looked | Exception | None]) -> None:
 
 def _fail(error: LfrError) -> Faces:
     raise error
-
-
-def _crossing(pixels: Pixels) -> Pixels | bytes:
-    """Return a frame as it goes to the detector's process: as it is, or a JPEG where that is too large for one call."""
-    if pixels.nbytes <= CROSSING_BYTES:
-        return pixels
-    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not done:
-        raise ImageError("a frame cannot be encoded")
-    return np.asarray(data, np.uint8).tobytes()

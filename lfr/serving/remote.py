@@ -12,10 +12,10 @@ import ray
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
-from lfr.errors import LfrError, LimitError, ServiceError
+from lfr.errors import LfrError, LimitError, ModelMismatchError, ServiceError
 from lfr.matching import PAIRWISE_PROBES, ShardMerge
 from lfr.pipeline.recogniser import read_crops
-from lfr.serving.settings import CROSSING_BYTES
+from lfr.serving.crossing import CROSSING_BYTES, SentFrame, size_of
 from lfr.types import Embeddings, Faces, FloatArray, Pixels
 from lfr.vision import Quality
 
@@ -37,11 +37,10 @@ class RemoteReader:
     def __init__(self, detector: DeploymentHandle[Any], embedder: DeploymentHandle[Any], *, model_digest: str) -> None:
         self._detector, self._embedder, self._model_digest = detector, embedder, model_digest
 
-    def begin(self, picture: bytes | Pixels) -> Callable[[], Faces]:
+    def begin(self, picture: SentFrame) -> Callable[[], Faces]:
         """Begin to look for faces in a frame of at most `CROSSING_BYTES`, encoded or (height, width, 3) BGR."""
-        size = len(picture) if isinstance(picture, bytes) else picture.nbytes
-        if size > CROSSING_BYTES:
-            raise LimitError(f"frame: {size} bytes; {CROSSING_BYTES} are the most")
+        if size_of(picture) > CROSSING_BYTES:
+            raise LimitError(f"frame: {size_of(picture)} bytes; {CROSSING_BYTES} are the most")
         with _as_own_errors():
             response: DeploymentResponse[Faces | LfrError] = self._detector.detect.remote(picture)  # type: ignore[assignment]
         return partial(_faces, response)
@@ -55,10 +54,18 @@ class RemoteReader:
         return read_crops(pixels, faces)
 
     def embed(self, crops: Pixels) -> Embeddings:
-        """Return one template for each aligned crop."""
+        """Return one template for each aligned crop.
+
+        Raises
+        ------
+        ModelMismatchError
+            Another model made them: the service goes from one to another just now.
+        """
         with _as_own_errors():
-            vectors: FloatArray = np.array(self._embedder.embed.remote(crops).result(), np.float32)
-        return Embeddings(vectors, self._model_digest)
+            made: Embeddings = self._embedder.embed.remote(crops).result()
+        if made.model_digest != self._model_digest:
+            raise ModelMismatchError(f"the embedder runs model {made.model_digest}, this camera {self._model_digest}")
+        return Embeddings(np.array(made.vectors, np.float32), made.model_digest)
 
 
 class RemoteReferences:

@@ -20,10 +20,7 @@ from lfr.errors import SettingsError, SourceError
 from lfr.settings import read_settings
 from lfr.sources import check_source
 
-__all__ = ["CROSSING_BYTES", "AppArgs", "Limits", "Replicas"]
-
-CROSSING_BYTES = 8 << 20
-"""Most bytes of a frame that cross to another process, inside the call and never through the object store."""
+__all__ = ["AppArgs", "Limits", "Replicas"]
 
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -72,6 +69,12 @@ class AppArgs(_Model):
     weights: Path | None = Field(default=None, description="Folder of the weight pack; unset: LFR_WEIGHTS.")
     tracking_uri: str = Field(default="", description="MLflow tracking server; unset: MLFLOW_TRACKING_URI, else home.")
     model: str | None = Field(default=None, description="Model version or registry alias; unset: LFR_MODEL.")
+    shadow: str | None = Field(
+        default=None, description="Model version or registry alias that looks on and alerts nobody."
+    )
+    shadow_calibration: Path | None = Field(
+        default=None, description="Calibration of the shadow; unset: the registry's evidence on it."
+    )
     threads: int = Field(default=1, ge=1, le=256, description="Threads of the networks in each process.")
     limits: Limits = Field(default_factory=Limits, description="What the interface takes.")
     api: Replicas = Field(default_factory=Replicas, description="The HTTP interface.")
@@ -124,6 +127,7 @@ class AppArgs(_Model):
         except ValidationError as error:
             raise SettingsError(f"LFR_SOURCES: {error.errors()[0]['msg']}") from error
         master, weights = self.master_key_file or settings.master_key_file, self.weights or settings.weights
+        calibration = self.shadow_calibration
         return self.model_copy(
             update={
                 "home": (self.home or settings.home).absolute(),
@@ -133,5 +137,6 @@ class AppArgs(_Model):
                 "tracking_uri": self.tracking_uri or settings.tracking_uri,
                 "model": self.model or settings.model,
                 "sources": sources,
+                "shadow_calibration": calibration.absolute() if calibration else None,
             }
         )

@@ -8,7 +8,7 @@ import threading
 from lfr.errors import LfrError
 from lfr.oversight import Sweeper
 from lfr.serving.fleet import Fleet
-from lfr.serving.opening import ServedModel, open_service_store
+from lfr.serving.opening import ServedModel, ServedShadow, open_service_store
 from lfr.serving.settings import AppArgs
 
 __all__ = ["Steward"]
@@ -22,13 +22,13 @@ class Steward:
 
     Parameters
     ----------
-    args, model
+    args, model, shadow
         Of the app.
     """
 
-    def __init__(self, args: AppArgs, model: ServedModel) -> None:
+    def __init__(self, args: AppArgs, model: ServedModel, shadow: ServedShadow | None = None) -> None:
         self._store = open_service_store(args)
-        self._fleet = Fleet(args, model)
+        self._fleet = Fleet(args, model, shadow)
         self._sweeper = Sweeper(self._store, every_s=args.sweep_every_s)
         self._stop = threading.Event()
         self._sweeper.__enter__()

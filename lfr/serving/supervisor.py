@@ -16,10 +16,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -48,6 +48,13 @@ class Supervisor:
         Where the interface listens.
     say
         Told what happens.
+
+    Attributes
+    ----------
+    starts
+        How often all of it was started.
+    runs
+        ``model`` and ``shadow`` that it was resolved to run: alias, version and digest.
     """
 
     args: AppArgs
@@ -56,8 +63,10 @@ class Supervisor:
     port: int = 8000
     say: Callable[[str], None] = lambda _: None
     starts: int = 0
+    runs: Mapping[str, Any] = field(default_factory=dict)
     _process: subprocess.Popen[str] | None = None
     _done: threading.Event = field(default_factory=threading.Event)
+    _roll: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -93,7 +102,7 @@ class Supervisor:
             self.say("starting the Ray node")
             self._start_node(environment, tries=3)
             self.say("starting detector, embedder and interface")
-            self._deploy(environment)
+            self.runs = self._deploy(environment)
             self._wait_for_answer()
         except BaseException:
             self.stop()
@@ -103,6 +112,9 @@ class Supervisor:
         """Watch until `close` is called, and start again where node or interface end."""
         silent_since: float | None = None
         while not self._done.wait(_LOOK_S):
+            if self._roll.is_set():
+                self._roll.clear()
+                self.roll()
             ended = self._process is None or self._process.poll() is not None
             if not ended and self.answers():
                 silent_since = None
@@ -116,6 +128,25 @@ class Supervisor:
                 except ServiceError as error:
                     self.say(f"{error}; trying again")
                 silent_since = None
+
+    def ask_to_roll(self) -> None:
+        """Have `watch` roll; fit for a signal handler."""
+        self._roll.set()
+
+    def roll(self) -> bool:
+        """Resolve aliases anew and deploy again, new replicas before the old ones end; whether that was done.
+
+        Where it is refused or fails, what runs goes on, and the reason is said.
+        """
+        self.say("rolling: resolving the model anew")
+        before = self.runs
+        try:
+            self.runs = self._deploy(node_environment(self.node, os.environ))
+        except (ServiceError, SettingsError) as error:
+            self.say(f"not rolled, {_named(before)} goes on: {error}")
+            return False
+        self.say(f"rolled from {_named(before)} to {_named(self.runs)}")
+        return True
 
     def close(self) -> None:
         """Have `watch` return."""
@@ -166,7 +197,7 @@ class Supervisor:
         last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         raise ServiceError(f"the Ray node did not start: {''.join(last) or 'no reason given'} ({path})")
 
-    def _deploy(self, environment: dict[str, str]) -> None:
+    def _deploy(self, environment: dict[str, str]) -> Mapping[str, Any]:
         args = self.args.model_dump(mode="json")
         if self.args.database_url is not None:
             args["database_url"] = self.args.database_url.get_secret_value()
@@ -180,7 +211,8 @@ class Supervisor:
         except subprocess.TimeoutExpired as error:
             raise ServiceError(f"the application did not start within {_DEPLOY_S:.0f} seconds") from error
         if done.returncode == 0:
-            return
+            runs: Mapping[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+            return runs
         lines = done.stderr.strip().splitlines()
         own = next((line.removeprefix("lfr: ") for line in reversed(lines) if line.startswith("lfr: ")), None)
         if own is not None:
@@ -195,6 +227,12 @@ class Supervisor:
             if time.monotonic() > until:
                 raise ServiceError(f"{self.url}: no answer {_NODE_S:.0f} seconds after the start")
             time.sleep(0.1)
+
+
+def _named(runs: Mapping[str, Any]) -> str:
+    """Return which versions run, as people read it."""
+    parts = [("", runs.get("model")), ("shadow ", runs.get("shadow"))]
+    return ", ".join(f"{kind}{one['version']} ({one['digest'][:12]})" for kind, one in parts if one) or "what runs"
 
 
 def _session_of(pid: int) -> int | None:

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from lfr.access import Principal
 from lfr.alerts import hold
+from lfr.alerts.shadow_counts import ShadowCounts, ShadowVersion, count_shadow
 from lfr.database import Store
 from lfr.deployments import end, withdraw
 from tests.integration import test_alerts_cli
-from tests.integration.conftest import Clock
+from tests.integration.conftest import Clock, add_person
 from tests.integration.deployments_scene import cast_of, started, too_few
 from tests.integration.test_alerts_cli import Lfr, key_file_of
 from tests.integration.test_oversight import PROBE, alert
@@ -51,6 +52,23 @@ def test_a_field_trial_from_pass_to_record(store: Store, lfr: Lfr, clock: Clock,
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     code, _, said = lfr(cast.operator, "deployment", "record", deployment, "--format", "pdf")
     assert (code, "csv, json or html" in said) == (2, True)
+
+
+def test_counts_of_a_shadow_are_shown_to_who_decides_on_versions(store: Store, lfr: Lfr, clock: Clock) -> None:
+    clock.time = datetime.now(UTC)
+    cast = cast_of(store)
+    deployment, mlops = started(store, cast), add_person(store, "mlops")
+    code, text, _ = lfr(mlops, "deployment", "shadow", deployment)
+    assert (code, "no version looked on" in text) == (0, True)
+    shadow = ShadowVersion("a candidate", "ef" * 32, "12" * 32, 0.41)
+    counts = ShadowCounts(frames=9, skipped=1, both=3, only_field=1)
+    count_shadow(store, deployment, "north", shadow, counts, enrolled=2, failures_to_enrol=0)
+    code, found, _ = lfr(mlops, "deployment", "shadow", deployment, "--json")
+    assert (code, found["shadows"][0]["both"], found["shadows"][0]["agreement"]["of"]) == (0, 3, 4)
+    code, text, _ = lfr(mlops, "deployment", "shadow", deployment)
+    assert (code, "a candidate efefefefefef" in text) == (0, True)
+    code, _, said = lfr(cast.manager, "deployment", "shadow", deployment)
+    assert (code, "may not do deployment.shadow" in said) == (2, True)
 
 
 def test_a_withdrawn_deployment_is_purged_and_what_is_held_is_named(store: Store, lfr: Lfr) -> None:

@@ -14,7 +14,7 @@ from lfr.audit import INSTALLATION_CHAIN, export_chain, verify_export
 from lfr.database import Store
 from lfr.database.log_tables import AuditEntry, Promotion
 from lfr.deployments import create_deployment, shipped_calibration, show_deployment
-from lfr.errors import AccessDeniedError, ConflictError, RegistryError
+from lfr.errors import AccessDeniedError, ConflictError, ModelMismatchError, RegistryError
 from lfr.registry import (
     Evidence,
     RegisteredVersion,
@@ -34,6 +34,8 @@ from lfr.registry.documents import KINDS
 from lfr.registry.evidence import find_evidence, log_evidence
 from lfr.registry.policy import Policy
 from lfr.registry.tracking import MODEL_NAME
+from lfr.serving.opening import resolve_shadow
+from lfr.serving.settings import AppArgs
 from lfr.types import Calibration
 from tests.integration.conftest import add_person
 from tests.integration.deployments_scene import calibration, cast_of, request, sealed_list
@@ -178,6 +180,29 @@ def test_evidence_that_nobody_is_on_record_for_is_for_demonstrations_only(
     assert made is not None
     with pytest.raises(AccessDeniedError, match=r"registry\.evaluate"):
         record_evaluation(store, add_person(store, "operator"), version, evidence.digests)
+
+
+def test_a_shadow_is_promoted_by_two_persons_and_resolved_with_the_calibration_of_its_evidence(
+    store: Store, registered: Tracking, persons: tuple[Principal, Principal], tmp_path: Path
+) -> None:
+    version, args = find_version(registered, "2"), AppArgs(home=tmp_path, tracking_uri=registered.uri, shadow="shadow")
+    with pytest.raises(RegistryError, match="no version was ever promoted to it"):
+        resolve_shadow(args, store)
+    evidence = logged(store, registered, version)
+    made, result = promote(store, registered, *persons, version, evidence=evidence, policy=read_policy("shadow"))
+    assert result.passed, result.reasons
+    assert made is not None
+    assert made.notice == "not approved for field use"
+    found = resolve_shadow(args, store)
+    assert found is not None
+    assert (found.model.alias, found.model.digest) == ("shadow", version.model_digest)
+    assert found.calibration == evidence.calibration
+    file = tmp_path / "other.json"
+    shipped_calibration().write(file)
+    with pytest.raises(ModelMismatchError) as refused:
+        resolve_shadow(args.model_copy(update={"shadow_calibration": file}), store)
+    assert version.model_digest in str(refused.value)
+    assert shipped_calibration().model_digest in str(refused.value)
 
 
 def test_an_alias_that_somebody_moved_is_refused_and_both_are_named(

@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,9 +21,11 @@ import grpc
 import httpx
 import psutil
 import pytest
+from sqlalchemy import select
 
 from lfr.alerts import list_alerts
 from lfr.client import FieldUnit, FrameResult
+from lfr.database.tables import AuditEntry
 from lfr.deployments import end, live
 from lfr.errors import AccessDeniedError, ImageError, NotAuthorisedError
 from lfr.models import Model, load_model
@@ -46,7 +49,9 @@ def service(one_thread_model: Model) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory() as folder:
         clip = write_walk(Path(folder) / "walk.avi", LISTED, frames=CLIP_FRAMES)
         # The made-up list holds two: each has a matcher, so that everything here is done with a list in parts.
-        with running_service(one_thread_model, matcher_entries=1, sources={"walk": str(clip)}) as running:
+        # The same version looks on as a shadow, so that everything here is done beside one.
+        sources = {"walk": str(clip)}
+        with running_service(one_thread_model, matcher_entries=1, shadow="openvino-f32", sources=sources) as running:
             yield running
 
 
@@ -208,7 +213,9 @@ def test_a_camera_that_the_service_reads_sees_and_alerts_as_one_process_does(
     assert alerts_of(made) == [LISTED]
 
 
-@pytest.mark.parametrize("victim", ["ray::Camera", "ray::Matcher", "ServeReplica:lfr:Detector", "ServeReplica:lfr:Api"])
+@pytest.mark.parametrize(
+    "victim", ["ray::Camera", "ray::Matcher", "ray::Shadow", "ServeReplica:lfr:Detector", "ServeReplica:lfr:Api"]
+)
 def test_a_part_that_is_killed_comes_back_and_no_alert_is_lost_or_doubled(
     service: RunningService, one_thread_model: Model, victim: str
 ) -> None:
@@ -234,6 +241,74 @@ def test_a_part_that_is_killed_comes_back_and_no_alert_is_lost_or_doubled(
     told = [alert.subject_id for result in results for alert in result.alerts]
     assert told.count(LISTED) == len(told) >= 1
     assert len(alerts_of(made)) == len({alert.id for result in results for alert in result.alerts})
+
+
+def test_a_shadow_counts_what_it_would_have_alerted_and_ends_with_its_deployment(
+    service: RunningService, one_thread_model: Model
+) -> None:
+    made = service.made.another(one_thread_model)
+    url = f"{service.url}/v1/deployments/{made.deployment_id}/shadow"
+
+    def counts(name: str) -> int:
+        shadows = httpx.get(url, headers=made.bearer("mlops"), timeout=30).json()["shadows"]
+        return sum(shadow[name] for shadow in shadows)
+
+    seen(service, made, STRANGER)
+    patience_s = max(60.0, 2 * service.started_in_s)
+    _until(lambda: counts("frames") + counts("skipped") == 12, timeout_s=patience_s)
+    walks = 0
+    for pace_s in (0.1, 0.5, 2.0):  # a shadow skips what it has no time for, which depends on the machine
+        with (
+            FieldUnit(service.url, made.keys["field_unit"]) as unit,
+            unit.frames(made.deployment_id, "north") as camera,
+        ):
+            for jpeg, at in stream(LISTED):
+                camera.send(jpeg, captured_at=at)
+                time.sleep(pace_s)
+            camera.finish()
+        walks += 1
+        _until(lambda walks=walks: counts("both") + counts("only_field") == walks, timeout_s=patience_s)
+        if counts("both"):
+            break
+    assert counts("both") == 1
+    assert (counts("only_shadow"), counts("failed")) == (0, 0)
+    assert alerts_of(made) == [LISTED] * walks
+    shadow = httpx.get(f"{service.url}/v1/models", headers=made.bearer("mlops")).json()["shadow"]
+    assert shadow["digest"] == one_thread_model.digest
+    before = len(service.processes("ray::Shadow"))
+    store = made.open()
+    end(store, made.principal(store, "operator"), made.deployment_id)
+    _until(lambda: len(service.processes("ray::Shadow")) < before, timeout_s=patience_s)
+    with store.database.read() as session:
+        said = session.scalars(select(AuditEntry.details).where(AuditEntry.object == made.deployment_id)).all()
+    store.close()
+    (ends,) = [details for details in said if details.get("use") == "shadow ends"]
+    assert (ends["both"], ends["only_field"], ends["frames"] + ends["skipped"]) == (1, walks - 1, 12 + 12 * walks)
+
+
+def test_a_roll_drops_no_request_and_one_to_another_model_is_refused_while_a_deployment_is_live(
+    service: RunningService,
+) -> None:
+    supervisor, said, digest = service.supervisor, service.said, service.supervisor.runs["model"]["digest"]
+    before = {process.pid for process in service.processes("ServeReplica:lfr:")}
+    with requests(service.url) as statuses:
+        supervisor.ask_to_roll()
+        _until(lambda: said[-1].startswith(("rolled", "not rolled")), timeout_s=max(120.0, 4 * service.started_in_s))
+    assert said[-1].startswith(f"rolled from openvino-f32 ({digest[:12]})")
+    assert before.isdisjoint(process.pid for process in service.processes("ServeReplica:lfr:"))
+    assert len(statuses) > 100
+    assert set(statuses) == {200}
+    own = supervisor.args
+    supervisor.args = own.model_copy(update={"model": "torch-f32", "shadow": None})
+    try:
+        assert not supervisor.roll()
+    finally:
+        supervisor.args = own
+    assert f"is live with model {digest}" in said[-1]
+    assert "not rolled, openvino-f32" in said[-1]
+    models = httpx.get(f"{service.url}/v1/models", headers=service.made.bearer("mlops")).json()["models"]
+    assert [model["digest"] for model in models] == [digest]
+    assert supervisor.starts == 1
 
 
 def test_frames_are_refused_within_a_second_of_the_end_and_the_actors_go(
@@ -338,6 +413,35 @@ def test_a_raylet_that_is_killed_is_started_again_with_all_of_it(service: Runnin
     assert any("ended" in line or "no answer" in line for line in service.said)
     results = seen(service, service.made, STRANGER)
     assert len(results) == 13
+
+
+@contextlib.contextmanager
+def requests(url: str) -> Iterator[list[int | str]]:
+    """Ask for pages all the time, on connections that stay and on new ones; yields every status, or what went wrong."""
+    statuses: list[int | str] = []
+    done = threading.Event()
+
+    def ask(path: str, *, stay: bool) -> None:
+        client = httpx.Client(base_url=url, timeout=60)
+        while not done.wait(0.02):
+            try:
+                statuses.append((client.get(path) if stay else httpx.get(url + path, timeout=60)).status_code)
+            except httpx.HTTPError as error:
+                statuses.append(repr(error))
+        client.close()
+
+    asking = [
+        threading.Thread(target=ask, args=(path,), kwargs={"stay": stay})
+        for path, stay in (("/v1/healthz", True), ("/v1/healthz", False), ("/console", True))
+    ]
+    for one in asking:
+        one.start()
+    try:
+        yield statuses
+    finally:
+        done.set()
+        for one in asking:
+            one.join()
 
 
 def _events(url: str, headers: dict[str, str], *, count: int) -> list[dict[str, Any]]:

@@ -64,7 +64,11 @@ class RunningService:
 
 @contextmanager
 def running_service(
-    model: Model, *, matcher_entries: int = 50_000, sources: Mapping[str, str] | None = None
+    model: Model,
+    *,
+    matcher_entries: int = 50_000,
+    shadow: str | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> Iterator[RunningService]:
     """Run a service on a store of its own until this ends, its lists spread over matchers of so many entries."""
     # Not pytest's folder: Ray puts sockets below it, and their paths must be short.
@@ -73,7 +77,7 @@ def running_service(
     try:
         made = served(folder / "home", model)
         node = NodeSettings(folder / "ray", port=free_port())
-        given = {"matcher_entries": matcher_entries, "sources": sources or {}}
+        given = {"matcher_entries": matcher_entries, "shadow": shadow, "sources": sources or {}}
         args = AppArgs.model_validate({"home": made.home, "model": "openvino-f32", "sweep_every_s": 5, **given})
         began = time.monotonic()
         with Supervisor(args, node, port=free_port(), say=said.append) as supervisor:

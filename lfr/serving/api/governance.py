@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
 
+from lfr.alerts.shadow_counts import shadow_records
 from lfr.deployments import (
     SHIPPED,
     create_deployment,
@@ -197,6 +198,18 @@ def record_file(deployment_id: str, file_format: Format, principal: Acting, serv
         "X-Content-Type-Options": "nosniff",
     }
     return Response(record_text(found, file_format), media_type=_RECORDS[file_format], headers=headers)
+
+
+@router.get(
+    f"{_DEPLOYMENT}/shadow",
+    summary="What a version in the shadow came to",
+    tags=_DEPLOYMENTS,
+    openapi_extra=may("deployment.shadow"),
+)
+def shadow(deployment_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
+    """Return counts only: frames, passes, and alerts that both versions, the field's or the shadow's would raise."""
+    found = shadow_records(service.store, principal, deployment_id)
+    return {"deployment": deployment_id, "shadows": [one.as_dict() for one in found]}
 
 
 @router.post(

@@ -34,9 +34,12 @@ def readyz(service: Serving) -> dict[str, str]:
 
 @models_router.get("/models", summary="The model that runs", openapi_extra=may("health.read"))
 def models(_: Acting, service: Serving) -> dict[str, Any]:
-    """Return the one version that this service runs, resolved once at its start."""
-    model = service.model
-    return {"models": [{"alias": model.alias, "version": model.version, "digest": model.digest}]}
+    """Return the one version that this service runs, and the one in its shadow, resolved once at its start."""
+    model, shadow = service.model, service.shadow
+    found: dict[str, Any] = {"models": [model.as_dict()]}
+    if shadow is not None:
+        found["shadow"] = shadow.as_dict()
+    return found
 
 
 @open_router.get("/metrics", summary="Figures for Prometheus", response_class=Response)

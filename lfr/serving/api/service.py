@@ -19,7 +19,7 @@ from lfr.serving.api.problems import UnauthenticatedError
 from lfr.serving.api.sessions import COOKIE, Sessions, check_same_site
 from lfr.serving.camera import FrameAnswer
 from lfr.serving.matcher import LIVE_FOR_S
-from lfr.serving.opening import ServedModel
+from lfr.serving.opening import ServedModel, ServedShadow
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
@@ -113,6 +113,8 @@ class Service:
         Opens the registry, for authorising use on people; None: there is none, and only demos are authorised.
     sources
         Names of what the service may read for a camera.
+    shadow
+        The version that looks on, if there is one.
     """
 
     store: Store
@@ -121,6 +123,7 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     registry: Callable[[], Tracking] | None = None
     sources: frozenset[str] = frozenset()
+    shadow: ServedShadow | None = None
     metrics: Metrics = field(default_factory=Metrics)
     memory: SecretMemory = field(default_factory=SecretMemory)
     requests: Rates = field(init=False)
