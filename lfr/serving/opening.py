@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lfr.database import Store, open_store
 from lfr.errors import ModelMismatchError, SettingsError
-from lfr.models import DEFAULT_VERSION, VERSIONS, Model, load_model
+from lfr.models import DEFAULT_VERSION, VERSIONS, Model, load_model, version_digest
 from lfr.serving.settings import AppArgs
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def resolve(args: AppArgs, store: Store) -> ServedModel:
     """
     alias = args.model or DEFAULT_VERSION
     if alias in VERSIONS:
-        return ServedModel(alias, alias, load_model(alias, threads=args.threads, weights=args.weights).digest)
+        return ServedModel(alias, alias, version_digest(alias, weights=args.weights))
     from lfr.registry.promotion import resolve as promoted  # noqa: PLC0415 # MLflow, only where an alias is asked for
 
     found = promoted(store, open_registry(args), alias)
@@ -72,8 +72,15 @@ def open_registry(args: AppArgs) -> Tracking:
     return open_tracking(_home(args), uri=args.tracking_uri)
 
 
-def open_model(args: AppArgs, served: ServedModel) -> Model:
+def open_model(args: AppArgs, served: ServedModel, *, only: Literal["detector", "embedder"] | None = None) -> Model:
     """Load the model that was resolved at start.
+
+    Parameters
+    ----------
+    args, served
+        Of the app.
+    only
+        The one network that this process needs; a version out of the registry is loaded whole.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def open_model(args: AppArgs, served: ServedModel) -> Model:
         It cannot be loaded here.
     """
     if served.folder is None:
-        model = load_model(served.version, threads=args.threads, weights=args.weights)
+        model = load_model(served.version, threads=args.threads, weights=args.weights, only=only)
     else:
         from lfr.registry import load_bundle  # noqa: PLC0415
 
