@@ -15,6 +15,7 @@ from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, o
 if TYPE_CHECKING:
     from lfr.serving.node import NodeSettings
     from lfr.serving.settings import AppArgs
+    from lfr.serving.starting import StartTimes
 
 __all__ = ["serve"]
 
@@ -51,14 +52,17 @@ def serve(
     before = {kind: signal.signal(kind, interrupted) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
         with supervisor:
+            started = supervisor.started
+            assert started is not None, "it has started"
             document = {
                 "url": supervisor.url,
                 "docs": f"{supervisor.url}/docs",
                 "console": f"{supervisor.url}/console",
                 "started_in_s": round(time.monotonic() - began, 1),
+                "start": started.as_dict(),
                 "ray": {"address": node.address, "folder": str(node.folder)},
             }
-            emit(document, as_json=json, show=lambda: _show(document))
+            emit(document, as_json=json, show=lambda: _show(document, started))
             for kind in before:
                 signal.signal(kind, end)
             supervisor.watch()
@@ -70,9 +74,10 @@ def serve(
             signal.signal(kind, handler)
 
 
-def _show(document: dict[str, object]) -> None:
+def _show(document: dict[str, object], started: StartTimes) -> None:
     url = document["url"]
-    out.print(f"serving at [bold]{url}[/], ready after {document['started_in_s']} s (Ray, then Serve, then the models)")
+    out.print(f"serving at [bold]{url}[/], ready after {document['started_in_s']} s")
+    out.print(started.said(), style="dim", soft_wrap=True)
     out.print(f"""\
 decide about alerts           {url}/console
 every route, with examples    {url}/docs

@@ -23,7 +23,10 @@ from lfr.serving.opening import ServedModel, open_registry, open_service_store, 
 from lfr.serving.settings import AppArgs, Replicas
 from lfr.serving.steward import Steward
 
-__all__ = ["build", "create_served_app"]
+__all__ = ["PARTS", "application", "build", "create_served_app", "prepared"]
+
+PARTS = ("Detector", "Embedder", "Steward")
+"""The parts that can be asked when they had opened what they need."""
 
 _LOG = logging.getLogger(__name__)
 _HEALTH: dict[str, Any] = {"health_check_period_s": 1, "health_check_timeout_s": 10, "graceful_shutdown_timeout_s": 5}
@@ -62,10 +65,20 @@ def build(args: AppArgs) -> serve.Application:
     if not ray.is_initialized():
         raise SettingsError("build: this process is not connected to a Ray node; give its address")
     check_node()
+    return application(*prepared(args))
+
+
+def prepared(args: AppArgs) -> tuple[AppArgs, ServedModel]:
+    """Return the arguments, resolved, and the model that they name; raises as `build`. No node is needed for it."""
     args = args.resolved()
     with closing(open_service_store(args)) as store:  # what is wrong with it shows here, and not in every replica
         model = resolve(args, store)
     _LOG.info("model %s is %s, digest %s", model.alias, model.version, model.digest)
+    return args, model
+
+
+def application(args: AppArgs, model: ServedModel) -> serve.Application:
+    """Return the application with its parts, from what `prepared` returned."""
     batching = {"batch_wait_s": args.batch_wait_s}
     detector = _deployment(
         Detector, "Detector", args.detector, user_config={**batching, "max_batch_size": args.batch_frames}

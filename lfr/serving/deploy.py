@@ -1,22 +1,31 @@
-"""Put the application on a node: run as a process of its own, because one that talks to Ray ends when Ray does."""
+"""Put the application on a node: run as a process of its own, because one that talks to Ray ends when Ray does.
+
+It begins while the node starts: its imports and the model's digest need no node.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
 
 import ray
 from ray import serve
 
 from lfr.errors import LfrError
-from lfr.serving.app import build
+from lfr.serving.app import PARTS, application, prepared
 from lfr.serving.fleet import APP_NAME, NAMESPACE
+from lfr.serving.node import check_node
 from lfr.serving.settings import AppArgs
+from lfr.serving.starting import DeployTimes, Opened
 
 __all__ = ["deploy", "main"]
 
 
-def deploy(args: AppArgs, *, address: str, host: str, port: int) -> None:
+def deploy(args: AppArgs, *, address: str, host: str, port: int, wait_for_node: Callable[[], object]) -> DeployTimes:
     """Connect to a node, start Serve's proxy, and run the application; it stays when this process ends.
 
     Parameters
@@ -27,27 +36,49 @@ def deploy(args: AppArgs, *, address: str, host: str, port: int) -> None:
         Of the node's head.
     host, port
         Where the interface listens.
+    wait_for_node
+        Returns once the node is up.
+
+    Returns
+    -------
+    What was done when.
 
     Raises
     ------
     LfrError
-        As `build`.
+        As `lfr.serving.app.build`.
     """
+    args, model = prepared(args)
+    ready = time.time()
+    wait_for_node()
     ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    check_node()
     serve.start(http_options={"host": host, "port": port}, proxy_location="HeadOnly")
-    serve.run(build(args), name=APP_NAME, route_prefix="/")
+    proxied = time.time()
+    serve.run(application(args, model), name=APP_NAME, route_prefix="/")
+    ran = time.time()
+    return DeployTimes(ready, proxied, ran, {name: _opened(name) for name in PARTS})
+
+
+def _opened(part: str) -> Opened:
+    opened = serve.get_deployment_handle(part, APP_NAME).opened.remote().result()
+    assert isinstance(opened, Opened), "every part that is asked says when it had opened what it needs"
+    return opened
 
 
 def main() -> None:
-    """Deploy with the arguments in one JSON document on standard input: ``args``, ``address``, ``host``, ``port``."""
-    import json  # noqa: PLC0415
+    """Deploy with a line of JSON on standard input: ``args``, ``address``, ``host``, ``port``.
 
-    asked = json.loads(sys.stdin.read())
+    The next line, whatever it holds, says that the node is up. Prints what was done when, in a line of JSON.
+    """
+    asked = json.loads(sys.stdin.readline())
+    args = AppArgs.model_validate(asked.pop("args"))
     try:
-        deploy(AppArgs.model_validate(asked["args"]), address=asked["address"], host=asked["host"], port=asked["port"])
+        times = deploy(args, **asked, wait_for_node=sys.stdin.readline)
     except LfrError as error:
         sys.stderr.write(f"lfr: {error}\n")
         sys.exit(2)
+    sys.stdout.write(json.dumps(asdict(times)) + "\n")
 
 
 if __name__ == "__main__":

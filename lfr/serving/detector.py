@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from ray import serve
@@ -11,6 +12,7 @@ from lfr.errors import ImageError, LfrError
 from lfr.pipeline import Recogniser
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
+from lfr.serving.starting import Opened
 from lfr.sources import decode_image
 from lfr.types import Faces, Pixels
 
@@ -31,8 +33,14 @@ class Detector:
     """
 
     def __init__(self, args: AppArgs, served: ServedModel) -> None:
-        self._recogniser = Recogniser(open_model(args, served), min_face_px=args.min_face_px)
+        reached = time.time()
+        self._recogniser = Recogniser(open_model(args, served, only="detector"), min_face_px=args.min_face_px)
         self._max_pixels = args.limits.frame_pixels
+        self._opened = Opened(reached, time.time())
+
+    def opened(self) -> Opened:
+        """Return when this process had opened what it needs."""
+        return self._opened
 
     def model_digest(self) -> str:
         """Return the digest of the model in use."""
