@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow's tracking server; unset: SQLite in the home folder.",
     )
+    sources: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Addresses that a service may read for a camera, by name: a JSON object."
+    )
     key: SecretStr | None = Field(default=None, description="API key that the command line acts with.")
     eval_data: Path | None = Field(default=None, description="Folder of evaluation data, for tests and benchmarks.")
 

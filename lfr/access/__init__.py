@@ -13,7 +13,7 @@ from lfr.access.people import (
     set_policy,
 )
 from lfr.access.permissions import PERMISSIONS, ROLES, Permission, Role
-from lfr.access.principal import Principal, SecretMemory, authenticate, record
+from lfr.access.principal import Principal, SecretMemory, authenticate, holder, record
 
 __all__ = [
     "PERMISSIONS",
@@ -28,6 +28,7 @@ __all__ = [
     "add_force",
     "add_person",
     "authenticate",
+    "holder",
     "init_access",
     "installation_health",
     "list_keys",

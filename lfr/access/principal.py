@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lfr.access.permissions import PERMISSIONS, Permission, Role
@@ -18,7 +19,7 @@ from lfr.database import Store
 from lfr.database.tables import AccessKey, AuditEntry, Force, Person
 from lfr.errors import AccessDeniedError, NotFoundError
 
-__all__ = ["KEY_PREFIX", "Principal", "SecretMemory", "authenticate", "hash_secret", "record"]
+__all__ = ["KEY_PREFIX", "Principal", "SecretMemory", "authenticate", "hash_secret", "holder", "record"]
 
 KEY_PREFIX = "lfr_"
 _HASHER = PasswordHasher()
@@ -184,10 +185,34 @@ def authenticate(store: Store, key: str, *, memory: SecretMemory | None = None) 
         raise AccessDeniedError(f"key {row.id} expired")
     if force.destroyed_at is not None:
         raise AccessDeniedError(f"key {row.id}: the data of its force were destroyed")
+    return _principal([row], person)
+
+
+def holder(store: Store, principal_id: str) -> Principal:
+    """Return a person by the id that the audit log has, with the roles that their valid keys give them now.
+
+    It is for work that goes on after the request that began it, such as reading a camera: it ends with their keys.
+
+    Raises
+    ------
+    AccessDeniedError
+        No key of theirs is valid any more.
+    """
+    with store.database.read() as session:
+        person = session.get(Person, principal_id)
+        valid = (AccessKey.revoked_at.is_(None), AccessKey.expires_at > store.now(), Force.destroyed_at.is_(None))
+        find = select(AccessKey).join(Force, Force.id == AccessKey.force_id).where(AccessKey.person_id == principal_id)
+        keys = session.scalars(find.where(*valid)).all()
+    if person is None or not keys:
+        raise AccessDeniedError(f"{principal_id}: no key of theirs is valid any more")
+    return _principal(keys, person)
+
+
+def _principal(keys: Sequence[AccessKey], person: Person | None) -> Principal:
     return Principal(
-        id=person.id if person else f"device-{row.id.removeprefix('key-')}",
-        force_id=row.force_id,
-        roles=frozenset(cast("list[Role]", row.roles)),
+        id=person.id if person else f"device-{keys[0].id.removeprefix('key-')}",
+        force_id=keys[0].force_id,
+        roles=frozenset(cast("Role", role) for key in keys for role in key.roles),
         person_id=person.id if person else None,
         rank=person.rank if person else None,
     )

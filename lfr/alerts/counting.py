@@ -107,7 +107,9 @@ class AlertCounts:
         }
 
 
-def count_faces(store: Store, deployment_id: str, camera_id: str, *, faces_seen: int, frames: int) -> None:
+def count_faces(
+    store: Store, deployment_id: str, camera_id: str, *, faces_seen: int, frames: int, dropped: int = 0
+) -> None:
     """Add what a camera saw since the last call to its counters, which never fall.
 
     Parameters
@@ -118,6 +120,8 @@ def count_faces(store: Store, deployment_id: str, camera_id: str, *, faces_seen:
         The camera. Frames that were looked at inside the window may be counted just after it closed.
     faces_seen, frames
         Tracks and frames since the last call, not since the start: a camera that is started again goes on counting.
+    dropped
+        Frames since then that a live source gave faster than they could be looked at.
 
     Raises
     ------
@@ -128,8 +132,8 @@ def count_faces(store: Store, deployment_id: str, camera_id: str, *, faces_seen:
     ValueError
         A negative number.
     """
-    if faces_seen < 0 or frames < 0:
-        raise ValueError(f"camera {camera_id}: counters never fall, got {faces_seen} faces and {frames} frames")
+    if min(faces_seen, frames, dropped) < 0:
+        raise ValueError(f"camera {camera_id}: counters never fall, got {faces_seen}, {frames} and {dropped}")
     with store.database.write() as session:
         counted = session.execute(
             update(Camera)
@@ -150,6 +154,7 @@ def count_faces(store: Store, deployment_id: str, camera_id: str, *, faces_seen:
             .values(
                 faces_seen=Camera.faces_seen + faces_seen,
                 frames=Camera.frames + frames,
+                frames_dropped=Camera.frames_dropped + dropped,
                 last_frame_at=store.now() if frames else Camera.last_frame_at,
             )
             .returning(Camera.camera_id)

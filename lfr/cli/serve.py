@@ -27,6 +27,15 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=1024, max=65535, help="Its port.")] = 8000,
     model: ModelOption = None,
     threads: ThreadsOption = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            metavar="NAME=ADDRESS",
+            help="A stream, device or file that the service may read for a camera, more than once for several. An "
+            "address with a password belongs in LFR_SOURCES, a JSON object, because others see this line.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Serve detector, embedder, watchlists and cameras over HTTP, until Ctrl-C.
@@ -35,10 +44,16 @@ def serve(
     for a token and reports to nobody; watches it, and starts it again where
     it ends. `lfr access init` makes the store it needs.
     """
+    from pydantic import ValidationError
+
+    from lfr.errors import SettingsError
     from lfr.serving.settings import AppArgs
     from lfr.serving.supervisor import Supervisor
 
-    args = AppArgs(model=model, threads=threads or 1).resolved()
+    try:
+        args = AppArgs.model_validate({"model": model, "threads": threads or 1, "sources": _sources(source)}).resolved()
+    except ValidationError as error:
+        raise SettingsError(f"--source: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     node = _node(args)
     began = time.monotonic()
     supervisor = Supervisor(args, node, host=host, port=port, say=lambda what: err.print(f"{what} …", style="dim"))
@@ -72,6 +87,16 @@ def serve(
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+def _sources(given: list[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in given or []:
+        name, is_there, address = one.partition("=")
+        if not is_there or not name or not address:
+            raise typer.BadParameter("give NAME=ADDRESS, such as gate=rtsp://camera.local/gate", param_hint="--source")
+        found[name] = address
+    return found
 
 
 def _show(document: dict[str, object], started: StartTimes) -> None:

@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from lfr.database.engine import Database
 from lfr.errors import MigrationError
 
-__all__ = ["check_schema", "migrate", "revision_of"]
+__all__ = ["check_schema", "migrate", "newest_revision", "revision_of"]
 
 
 def migrate(database: Database, *, to: str = "head") -> None:
@@ -45,9 +45,16 @@ def revision_of(database: Database) -> str | None:
         return MigrationContext.configure(session.connection()).get_current_revision()
 
 
+def newest_revision() -> str:
+    """Return the revision that this version of lfr needs."""
+    head = _script().get_current_head()
+    assert head is not None, "there are migrations, and they end in one"
+    return head
+
+
 def check_schema(database: Database) -> None:
     """Raise MigrationError unless the tables are of this version."""
-    found, wanted = revision_of(database), _script().get_current_head()
+    found, wanted = revision_of(database), newest_revision()
     if found != wanted:
         raise MigrationError(
             f"{database.name}: its tables are at {found or 'nothing'}, this version of lfr needs {wanted}; "

@@ -222,7 +222,10 @@ class Deployment(Base):
 
 
 class Camera(Base):
-    """One camera of a deployment and its counters, the only figures of people who did not alert."""
+    """One camera of a deployment and its counters, the only figures of people who did not alert.
+
+    ``feed_…`` say what the service itself reads for it, if anything: a source by its name, never its address.
+    """
 
     __tablename__ = "camera"
 
@@ -230,7 +233,14 @@ class Camera(Base):
     camera_id: Mapped[str] = mapped_column(primary_key=True)
     faces_seen: Mapped[int] = mapped_column(BigInteger, default=0)
     frames: Mapped[int] = mapped_column(BigInteger, default=0)
+    frames_dropped: Mapped[int] = mapped_column(BigInteger, default=0)
     last_frame_at: Mapped[datetime | None]
+    feed_id: Mapped[str | None]  # another for each time that somebody begins one
+    feed_source: Mapped[str | None]
+    feed_by: Mapped[str | None]
+    feed_state: Mapped[str | None]
+    feed_reason: Mapped[str | None]
+    feed_changed_at: Mapped[datetime | None]
 
 
 class Alert(Base):

@@ -3,6 +3,7 @@
 from lfr.deployments.approval import FIELD
 from lfr.deployments.calibrations import SHIPPED, calibration_named, served_fpir, shipped_calibration
 from lfr.deployments.creating import DEMO_WINDOW, authorise, create_deployment
+from lfr.deployments.feeds import Feed, FeedState, active_feeds, begin_feed, end_feed, feed_of, note_feed
 from lfr.deployments.listing import DeploymentView, list_deployments, show_deployment
 from lfr.deployments.live import (
     DEMO_NOTICE,
@@ -27,17 +28,24 @@ __all__ = [
     "SHIPPED",
     "DeploymentRequest",
     "DeploymentView",
+    "Feed",
+    "FeedState",
     "LiveDeployment",
     "Standing",
+    "active_feeds",
     "authorise",
+    "begin_feed",
     "calibration_named",
     "create_deployment",
     "end",
+    "end_feed",
     "end_overdue",
     "ended_by",
+    "feed_of",
     "list_deployments",
     "live",
     "live_now",
+    "note_feed",
     "read_request",
     "record_preview",
     "record_use",

@@ -150,7 +150,21 @@ def _camera(camera: Camera) -> dict[str, Any]:
         "camera": camera.camera_id,
         "faces_seen": camera.faces_seen,
         "frames": camera.frames,
+        "dropped": camera.frames_dropped,
         "last_frame_at": last,
+        "feed": _feed(camera),
+    }
+
+
+def _feed(camera: Camera) -> dict[str, Any] | None:
+    """What the service reads for it, or did last."""
+    if camera.feed_state is None or camera.feed_changed_at is None:
+        return None
+    return {
+        "source": camera.feed_source,
+        "state": camera.feed_state,
+        "reason": camera.feed_reason or "",
+        "changed_at": utc_text(camera.feed_changed_at),
     }
 
 

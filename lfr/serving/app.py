@@ -101,7 +101,12 @@ def create_served_app(args: AppArgs, model: ServedModel) -> FastAPI:
     """Return the interface over the actors of this Ray node; made in each replica."""
     log_json()
     service = Service(
-        open_service_store(args), Fleet(args, model), model, args.limits, registry=lambda: open_registry(args)
+        open_service_store(args),
+        Fleet(args, model),
+        model,
+        args.limits,
+        registry=lambda: open_registry(args),
+        sources=frozenset(args.sources),
     )
     # Serve gives each request its id, and shows it in the answer.
     return create_app(service, request_id=lambda: get_serve_request_context().request_id)

@@ -28,10 +28,13 @@ __all__ = ["CameraPost", "FrameAnswer", "FrameReader"]
 
 
 class FrameReader(FaceReader, Protocol):
-    """A reader that can look for faces in an encoded frame while its caller does something else."""
+    """A reader that can look for faces in a frame while its caller does something else."""
 
-    def begin(self, encoded: bytes) -> Callable[[], Faces]:
-        """Begin to look for faces, and return what waits for them; that raises ImageError for a broken frame."""
+    def begin(self, picture: bytes | Pixels) -> Callable[[], Faces]:
+        """Begin to look for faces in a frame, encoded or (height, width, 3) BGR, and return what waits for them.
+
+        That raises ImageError for a broken frame.
+        """
         ...
 
 
@@ -128,13 +131,20 @@ class CameraPost:
             found = self._reader.begin(encoded)
             pixels = decode_image(encoded, name="frame", max_pixels=self._limits.frame_pixels)
             faces = found()
-            detected = time.perf_counter()
-            with self._order.turn(position) as known:
-                if known is not None:
-                    return known
-                answer = self._take(principal, pixels, faces, position, detect_s=detected - began)
-                self._order.answered(position, answer)
-                return answer
+            try:
+                return self._in_turn(principal, pixels, faces, position, detect_s=time.perf_counter() - began)
+            finally:
+                pixels[:] = 0
+
+    def look_at(
+        self, principal: Principal, pixels: Pixels, faces: Faces, position: Position, *, detect_s: float
+    ) -> FrameAnswer:
+        """Take a frame that the service read itself, with the faces in it; raises as `frame`.
+
+        The caller overwrites the pixels: where a part of the service is away, the same frame may be taken again.
+        """
+        self._check(principal)
+        return self._in_turn(principal, pixels, faces, position, detect_s=detect_s)
 
     def end_stream(self, principal: Principal, stream: str) -> FrameAnswer:
         """Decide for the tracks that a stream's end cuts off; raises as `frame` does."""
@@ -207,6 +217,16 @@ class CameraPost:
             with self._lock:
                 self._waiting -= 1
 
+    def _in_turn(
+        self, principal: Principal, pixels: Pixels, faces: Faces, position: Position, *, detect_s: float
+    ) -> FrameAnswer:
+        with self._order.turn(position) as known:
+            if known is not None:
+                return known
+            answer = self._take(principal, pixels, faces, position, detect_s=detect_s)
+            self._order.answered(position, answer)
+            return answer
+
     def _take(
         self, principal: Principal, pixels: Pixels, faces: Faces, position: Position, *, detect_s: float
     ) -> FrameAnswer:
@@ -225,8 +245,6 @@ class CameraPost:
             # An alert that could not be committed, or a face that could not be searched, must be able to come again.
             self._put_away()
             raise
-        finally:
-            pixels[:] = 0
         stages = {"detect": detect_s, "decide": time.perf_counter() - began}
         return FrameAnswer(len(faces), self._faces_seen, alerts, self._held_back, stages)
 

@@ -12,15 +12,16 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from lfr.access import Principal
 from lfr.database import Store
-from lfr.deployments import LiveDeployment, live_now
-from lfr.errors import LfrError, LimitError, ServiceError
+from lfr.deployments import LiveDeployment, active_feeds, live_now
+from lfr.errors import ConflictError, LfrError, LimitError, ServiceError
 from lfr.serving.camera import CameraPost, FrameAnswer
+from lfr.serving.feeding import Feeder
 from lfr.serving.matcher import Matcher
 from lfr.serving.opening import ServedModel, open_service_store
 from lfr.serving.order import Position
-from lfr.serving.remote import CROSSING_BYTES, RemoteReader, RemoteReferences
+from lfr.serving.remote import RemoteReader, RemoteReferences, cause_of
 from lfr.serving.screen import Picture
-from lfr.serving.settings import AppArgs
+from lfr.serving.settings import CROSSING_BYTES, AppArgs
 from lfr.types import Faces
 
 __all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
@@ -46,25 +47,29 @@ class Camera:
     def __init__(self, args: AppArgs, model: ServedModel, deployment: LiveDeployment, camera_id: str) -> None:
         deployment.check_model(model.digest)
         detector, embedder = (serve.get_deployment_handle(name, APP_NAME) for name in ("Detector", "Embedder"))
+        store, reader = open_service_store(args), RemoteReader(detector, embedder, model_digest=model.digest)
         self._post = CameraPost(
-            open_service_store(args),
+            store,
             deployment,
             camera_id,
-            reader=RemoteReader(detector, embedder, model_digest=model.digest),
+            reader=reader,
             watchlist=RemoteReferences(lambda: matchers_of(args, deployment)),
             limits=args.limits,
         )
+        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=reader, sources=args.addresses)
+        self._camera_id = camera_id
+        self.look()  # it may have been feeding before its process ended
 
     def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer | LfrError:
         """As `CameraPost.frame`; an error is returned, so that Ray logs nothing of the call."""
+        if (feed := self._feeder.reads) is not None:
+            return ConflictError(
+                f"camera {self._camera_id}: the service reads {feed.source} for it; end that before frames are sent"
+            )
         try:
             return self._post.frame(principal, encoded, position)
         except LfrError as error:
             return error
-        except RayTaskError as error:
-            return _cause(error)
-        except RayError as error:
-            return ServiceError(f"a part of the service is starting again ({type(error).__name__}); send it again")
 
     def end_stream(self, principal: Principal, stream: str) -> FrameAnswer | LfrError:
         """As `CameraPost.end_stream`; an error is returned."""
@@ -72,8 +77,11 @@ class Camera:
             return self._post.end_stream(principal, stream)
         except LfrError as error:
             return error
-        except RayTaskError as error:
-            return _cause(error)
+
+    def look(self) -> None:
+        """Begin to read what the camera's row asks for, if anything."""
+        with suppress(LfrError):  # the steward has it look again
+            self._feeder.look()
 
     def preview(self, principal: Principal, after: int) -> Picture | LfrError | None:
         """As `CameraPost.preview`; an error is returned."""
@@ -83,7 +91,8 @@ class Camera:
             return error
 
     def close(self) -> None:
-        """As `CameraPost.close`."""
+        """End what is read, and then as `CameraPost.close`."""
+        self._feeder.close()
         self._post.close()
 
 
@@ -121,6 +130,10 @@ class Fleet:
             raise ServiceError(f"camera {camera_id}: gave no picture")
         return answer
 
+    async def look(self, deployment: LiveDeployment, camera_id: str) -> None:
+        """Have a camera look whether a source is to be read for it, without waiting for its process to start."""
+        self._camera(deployment, camera_id).look.remote()
+
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture; raises ImageError, LimitError and ServiceError."""
         if len(encoded) > CROSSING_BYTES:
@@ -136,7 +149,7 @@ class Fleet:
         return found
 
     def reconcile(self, store: Store) -> None:
-        """Make a matcher for each live deployment, and remove every actor of one that is not live.
+        """Make a matcher for each live deployment and a camera for each feed, and remove the actors of any other.
 
         Raises
         ------
@@ -151,6 +164,10 @@ class Fleet:
         for deployment in wanted.values():
             if deployment.model_digest == self._model.digest:
                 matchers_of(self._args, deployment)
+        for feed in active_feeds(store):
+            fed = wanted.get(feed.deployment_id)
+            if fed is not None and fed.model_digest == self._model.digest:
+                self._camera(fed, feed.camera_id).look.remote()
 
     async def _call(self, deployment: LiveDeployment, camera_id: str, method: str, *given: object) -> FrameAnswer:
         answer = await self._ask(deployment, camera_id, method, *given)
@@ -168,7 +185,7 @@ class Fleet:
                 f"camera {camera_id}: is starting again; its tracks begin anew, send the frame again"
             ) from error
         except RayTaskError as error:
-            raise _cause(error) from error
+            raise cause_of(error) from error
         if isinstance(answer, LfrError):
             raise answer
         return cast("object", answer)
@@ -215,13 +232,3 @@ def _remove(name: str) -> None:
 def _parts(name: str) -> tuple[str, str]:
     kind, _, rest = name.partition(" ")
     return kind, rest.partition(" ")[0]
-
-
-def _cause(error: RayTaskError) -> LfrError:
-    """Return lfr's own error out of Ray's."""
-    cause = error.cause
-    if isinstance(cause, RayTaskError):
-        return _cause(cause)
-    if isinstance(cause, LfrError):
-        return cause
-    return ServiceError(f"a part of the service failed ({type(cause).__name__}); send it again")

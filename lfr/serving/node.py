@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lfr.errors import RefusedError, SettingsError
@@ -51,6 +51,8 @@ class NodeSettings:
         What it offers; None: what Ray finds.
     token
         File of its token; None: one below the folder.
+    counter_ports
+        Where Ray's proxy shows its counters, two ports of its own, so that two nodes may share a machine.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class NodeSettings:
     cpus: int | None = None
     gpus: int | None = None
     token: Path | None = None
+    counter_ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
 
     @property
     def address(self) -> str:
@@ -137,6 +140,8 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(node.counter_ports[0]),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(node.counter_ports[1]),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import ray
-from ray.exceptions import ActorDiedError
-from ray.serve.handle import DeploymentHandle
+from ray.exceptions import ActorDiedError, RayError, RayTaskError
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
-from lfr.errors import LfrError, LimitError
+from lfr.errors import LfrError, LimitError, ServiceError
 from lfr.matching import PAIRWISE_PROBES, ShardMerge
 from lfr.pipeline.recogniser import read_crops
+from lfr.serving.settings import CROSSING_BYTES
 from lfr.types import Embeddings, Faces, FloatArray, Pixels
 from lfr.vision import Quality
 
-__all__ = ["CROSSING_BYTES", "RemoteReader", "RemoteReferences"]
-
-CROSSING_BYTES = 8 << 20
-"""Most bytes of a frame that cross to another process, inside the call and never through the object store."""
-
-
+__all__ = ["RemoteReader", "RemoteReferences", "cause_of"]
 _ANSWER_S = 30.0
 
 
@@ -39,18 +37,18 @@ class RemoteReader:
     def __init__(self, detector: DeploymentHandle[Any], embedder: DeploymentHandle[Any], *, model_digest: str) -> None:
         self._detector, self._embedder, self._model_digest = detector, embedder, model_digest
 
-    def begin(self, encoded: bytes) -> Callable[[], Faces]:
-        """Begin to look for faces in an encoded frame."""
-        if len(encoded) > CROSSING_BYTES:
-            raise LimitError(f"frame: {len(encoded)} bytes; {CROSSING_BYTES} are the most")
-        response = self._detector.detect.remote(encoded)
-        return lambda: _faces(response.result())
+    def begin(self, picture: bytes | Pixels) -> Callable[[], Faces]:
+        """Begin to look for faces in a frame of at most `CROSSING_BYTES`, encoded or (height, width, 3) BGR."""
+        size = len(picture) if isinstance(picture, bytes) else picture.nbytes
+        if size > CROSSING_BYTES:
+            raise LimitError(f"frame: {size} bytes; {CROSSING_BYTES} are the most")
+        with _as_own_errors():
+            response: DeploymentResponse[Faces | LfrError] = self._detector.detect.remote(picture)  # type: ignore[assignment]
+        return partial(_faces, response)
 
     def detect(self, pixels: Pixels) -> Faces:
         """Return the faces of a (height, width, 3) BGR picture of at most `CROSSING_BYTES`."""
-        if pixels.nbytes > CROSSING_BYTES:
-            raise LimitError(f"frame: {pixels.nbytes} bytes; {CROSSING_BYTES} are the most")
-        return _faces(self._detector.detect.remote(pixels).result())
+        return self.begin(pixels)()
 
     def crops(self, pixels: Pixels, faces: Faces) -> tuple[Pixels, Quality]:
         """Return aligned crops of the faces, and their quality; made here, where the picture is."""
@@ -58,7 +56,8 @@ class RemoteReader:
 
     def embed(self, crops: Pixels) -> Embeddings:
         """Return one template for each aligned crop."""
-        vectors: FloatArray = np.array(self._embedder.embed.remote(crops).result(), np.float32)
+        with _as_own_errors():
+            vectors: FloatArray = np.array(self._embedder.embed.remote(crops).result(), np.float32)
         return Embeddings(vectors, self._model_digest)
 
 
@@ -100,14 +99,41 @@ class RemoteReferences:
 
     def _ask(self, method: str, *given: object) -> list[Any]:
         """Ask every part at once; a part that is not there fails the whole, so that nobody is overlooked."""
-        try:
-            return ray.get([getattr(matcher, method).remote(*given) for matcher in self._matchers], timeout=_ANSWER_S)
-        except ActorDiedError:
-            self._matchers = self._find()
-            raise
+        with _as_own_errors():
+            try:
+                asked = [getattr(matcher, method).remote(*given) for matcher in self._matchers]
+                return ray.get(asked, timeout=_ANSWER_S)
+            except ActorDiedError:
+                self._matchers = self._find()
+                raise
 
 
-def _faces(found: Faces | LfrError) -> Faces:
+def cause_of(error: RayTaskError) -> LfrError:
+    """Return lfr's own error out of Ray's."""
+    cause = error.cause
+    if isinstance(cause, RayTaskError):
+        return cause_of(cause)
+    if isinstance(cause, LfrError):
+        return cause
+    return ServiceError(f"a part of the service failed ({type(cause).__name__}); send it again")
+
+
+@contextmanager
+def _as_own_errors() -> Iterator[None]:
+    """Raise what comes from other processes as lfr's errors: this is the border."""
+    try:
+        yield
+    except RayTaskError as error:
+        raise cause_of(error) from error
+    except RayError as error:
+        raise ServiceError(
+            f"a part of the service is starting again ({type(error).__name__}); send it again"
+        ) from error
+
+
+def _faces(response: DeploymentResponse[Faces | LfrError]) -> Faces:
+    with _as_own_errors():
+        found = response.result()
     if isinstance(found, LfrError):
         raise found
     return found

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from lfr.errors import SettingsError, SourceError
 from lfr.settings import read_settings
+from lfr.sources import check_source
 
-__all__ = ["AppArgs", "Limits", "Replicas"]
+__all__ = ["CROSSING_BYTES", "AppArgs", "Limits", "Replicas"]
+
+CROSSING_BYTES = 8 << 20
+"""Most bytes of a frame that cross to another process, inside the call and never through the object store."""
+
+
+SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)  # it may hold a password
 
 
 class Limits(_Model):
@@ -67,7 +84,27 @@ class AppArgs(_Model):
     matcher_entries: int = Field(
         default=50_000, ge=1, description="Most entries for one matcher; a larger list is spread over several."
     )
+    sources: dict[SourceName, SecretStr] = Field(
+        default_factory=dict,
+        description="Streams, devices and files that the service may read for a camera, by the names that requests "
+        "give; no other is ever opened. Unset: LFR_SOURCES, a JSON object.",
+    )
     sweep_every_s: float = Field(default=60.0, gt=0, description="Seconds between sweeps of what is due.")
+
+    @field_validator("sources")
+    @classmethod
+    def _can_be_opened(cls, sources: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, spec in sources.items():
+            try:
+                check_source(spec.get_secret_value())
+            except SourceError as error:
+                raise ValueError(f"source {name}: {error}") from error
+        return sources
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Address of each source by its name."""
+        return {name: spec.get_secret_value() for name, spec in self.sources.items()}
 
     def matchers(self, watchlist_size: int) -> int:
         """Return over how many matchers a list of so many entries is spread."""
@@ -82,6 +119,10 @@ class AppArgs(_Model):
             A variable has a value that its field does not allow.
         """
         settings = read_settings()
+        try:
+            sources = self.sources or AppArgs(sources=settings.sources).sources
+        except ValidationError as error:
+            raise SettingsError(f"LFR_SOURCES: {error.errors()[0]['msg']}") from error
         master, weights = self.master_key_file or settings.master_key_file, self.weights or settings.weights
         return self.model_copy(
             update={
@@ -91,5 +132,6 @@ class AppArgs(_Model):
                 "weights": weights.absolute() if weights else None,
                 "tracking_uri": self.tracking_uri or settings.tracking_uri,
                 "model": self.model or settings.model,
+                "sources": sources,
             }
         )

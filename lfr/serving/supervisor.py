@@ -192,6 +192,7 @@ class Supervisor:
         args = self.args.model_dump(mode="json")
         if self.args.database_url is not None:
             args["database_url"] = self.args.database_url.get_secret_value()
+        args["sources"] = self.args.addresses
         asked = {"args": args, "address": self.node.address, "host": self.host, "port": self.port}
         self._deploying = subprocess.Popen(
             [sys.executable, "-m", "lfr.serving.deploy"], env=environment, text=True,

@@ -3,7 +3,7 @@
 from lfr.sources.demo import demo_manifest, demo_portraits
 from lfr.sources.images import IMAGE_SUFFIXES, decode_image, read_image
 from lfr.sources.live import LiveSource, SourceEvent
-from lfr.sources.opening import is_recorded, open_source, source_name
+from lfr.sources.opening import check_source, is_recorded, open_source, source_name
 from lfr.sources.recorded import recorded_pictures
 from lfr.sources.scene import Scene
 from lfr.sources.scene_portraits import Portrait, read_portraits
@@ -22,6 +22,7 @@ __all__ = [
     "SceneTruth",
     "Source",
     "SourceEvent",
+    "check_source",
     "decode_image",
     "demo_manifest",
     "demo_portraits",

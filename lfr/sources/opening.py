@@ -13,7 +13,7 @@ from lfr.sources.live import LiveSource, SourceEvent
 from lfr.sources.recorded import PictureSource, VideoSource
 from lfr.sources.source import Source
 
-__all__ = ["is_recorded", "open_source", "source_name"]
+__all__ = ["check_source", "is_recorded", "open_source", "source_name"]
 
 _STREAM_SCHEMES = ("rtsp", "rtsps")
 _URL_PARTS = re.compile(r"([^/?#]*)([^?#]*)(.*)", re.DOTALL)
@@ -48,10 +48,8 @@ def open_source(
         The picture cannot be used.
     """
     text = str(spec).strip()
-    if not text:
-        raise SourceError("the source has no name")
+    check_source(text)
     if _scheme(text) is not None or _is_device(text):
-        _check_live(text)
         return LiveSource(
             text,
             name=source_name(text),
@@ -68,6 +66,15 @@ def open_source(
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return PictureSource(path)
     return VideoSource(path, prefetch=prefetch)
+
+
+def check_source(spec: str) -> None:
+    """Raise SourceError for an address that `open_source` never opens, without looking whether anything is there."""
+    text = spec.strip()
+    if not text:
+        raise SourceError("the source has no name")
+    if _scheme(text) is not None or _is_device(text):
+        _check_live(text)
 
 
 def is_recorded(spec: str | Path) -> bool:

@@ -36,6 +36,11 @@ class Source(ABC):
     frame_count: int | None
     resolution_wh: tuple[int, int]
 
+    @property
+    def dropped(self) -> int:
+        """Frames so far that a live source had and nobody asked for in time; a recorded one drops none."""
+        return 0
+
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames; a source is iterated once."""

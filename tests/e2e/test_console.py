@@ -17,7 +17,7 @@ from lfr.models import load_model
 from lfr.sources import demo_portraits
 from lfr.watchlist import EntryRow, approve, create_watchlist, import_entries, seal
 from tests.support.console import ServedConsole, chromium, served_console, violations
-from tests.support.served import served
+from tests.support.served import LISTED, served, write_walk
 
 expect.set_options(timeout=10_000)
 
@@ -28,8 +28,9 @@ HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedConsole]:
     model = load_model(threads=1)
-    made = served(tmp_path_factory.mktemp("console") / "home", model)
-    with served_console(made, model) as running:
+    folder = tmp_path_factory.mktemp("console")
+    made, clip = served(folder / "home", model), write_walk(folder / "walk.avi", LISTED, frames=30)
+    with served_console(made, model, sources={"gate": str(clip)}) as running:
         yield running
 
 
@@ -399,6 +400,21 @@ def test_a_camera_is_seen_and_its_strangers_are_not(console: ServedConsole, brow
         page.wait_for_function("document.querySelector('.camera img').naturalWidth === 640")
         north.get_by_role("button", name="Stop looking").click()
         expect(north.get_by_text("Not looking.")).to_be_visible()
+
+
+def test_an_operator_has_the_service_read_a_camera_and_sees_how_that_goes(
+    console: ServedConsole, browser: Browser
+) -> None:
+    deployment = console.deployment()
+    with console.page(browser, "operator", f"cameras/{deployment}") as page:
+        north = page.get_by_role("region", name="Camera north")
+        north.get_by_label("Source for north").select_option("gate")
+        north.get_by_role("button", name="Read it").click()
+        expect(north.get_by_text("Has stopped reading gate: source ended")).to_be_visible(timeout=30_000)
+        expect(north.get_by_text("Sending")).to_be_visible()
+        assert violations(page) == []
+    alerts = console.call("operator", "GET", f"/deployments/{deployment}/alerts")["alerts"]
+    assert [alert["subject_id"] for alert in alerts] == [LISTED]
 
 
 def test_a_key_that_is_revoked_leads_to_signing_in_again(console: ServedConsole, browser: Browser) -> None:

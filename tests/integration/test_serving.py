@@ -31,10 +31,11 @@ from lfr.models import Model, load_model
 from lfr.pipeline import Recogniser
 from lfr.pipeline.watching import watch
 from lfr.serving.node import NodeSettings, free_port
-from tests.support.served import LISTED, STRANGER, Served, walk
+from tests.support.served import LISTED, STRANGER, Served, walk, write_walk
 from tests.support.service import RunningService, running_service
 
 BACK_S = 10.0
+CLIP_FRAMES = 40
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,11 @@ def one_thread_model() -> Model:
 
 @pytest.fixture(scope="module")
 def service(one_thread_model: Model) -> Iterator[RunningService]:
-    # The made-up list holds two: each has a matcher, so that everything here is done with a list in parts.
-    with running_service(one_thread_model, matcher_entries=1) as running:
-        yield running
+    with tempfile.TemporaryDirectory() as folder:
+        clip = write_walk(Path(folder) / "walk.avi", LISTED, frames=CLIP_FRAMES)
+        # The made-up list holds two: each has a matcher, so that everything here is done with a list in parts.
+        with running_service(one_thread_model, matcher_entries=1, sources={"walk": str(clip)}) as running:
+            yield running
 
 
 def stream(subject_id: str, *, frames: int = 12) -> Iterator[tuple[bytes, datetime]]:
@@ -152,13 +155,14 @@ def test_the_console_signs_in_shows_an_alert_and_looks_at_a_camera(
 
 def test_the_curl_lines_of_the_readme_work_as_they_are_printed(service: RunningService, tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "serve" / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"^```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    script = "".join(re.findall(r"^```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE))
     (tmp_path / "frame.jpg").write_bytes(next(walk(STRANGER)))
     names = {
         "URL": service.url,
         "DEPLOYMENT": service.made.deployment_id,
         "LFR_KEY": service.made.keys["field_unit"],
         "OPERATOR_KEY": service.made.keys["operator"],
+        "SOURCE": "walk",
     }
     done = subprocess.run(
         ["bash", "-euc", script],
@@ -170,7 +174,14 @@ def test_the_curl_lines_of_the_readme_work_as_they_are_printed(service: RunningS
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for part in ('"status":"ready"', '"faces":1', "event: alert.raise", '"alerts":1', "lfr_frames_total"):
+    for part in (
+        '"status":"ready"',
+        '"faces":1',
+        "event: alert.raise",
+        '"alerts":1',
+        "lfr_frames_total",
+        '"state":"ended"',
+    ):
         assert part in done.stdout
 
 
@@ -207,6 +218,24 @@ def test_the_same_walk_gives_the_same_as_in_one_process(service: RunningService,
     assert served[-1].faces_seen == own.faces_seen
     assert remote[0].score == pytest.approx(own.alerts[0].score, abs=0.02)
     assert decode_image(next(walk(LISTED)), name="a frame").shape == (360, 640, 3)
+
+
+def test_a_camera_that_the_service_reads_sees_and_alerts_as_one_process_does(
+    service: RunningService, one_thread_model: Model
+) -> None:
+    made = service.made.another(one_thread_model)
+    url, headers = f"{service.url}/v1/deployments/{made.deployment_id}", made.bearer("operator")
+    begun = httpx.post(f"{url}/cameras", json={"camera": "north", "source": "walk"}, headers=headers)
+    assert (begun.status_code, begun.json()["state"]) == (201, "asked")
+
+    def north() -> dict[str, Any]:
+        found: list[dict[str, Any]] = httpx.get(f"{url}/camera-health", headers=headers).json()["cameras"]
+        return next(one for one in found if one["camera"] == "north")
+
+    _until(lambda: north()["feed"]["state"] == "ended", timeout_s=max(30.0, service.started_in_s))
+    _until(lambda: north()["frames"] == CLIP_FRAMES, timeout_s=5)
+    assert (north()["faces_seen"], north()["dropped"]) == (1, 0)
+    assert alerts_of(made) == [LISTED]
 
 
 @pytest.mark.parametrize("victim", ["ray::Camera", "ray::Matcher", "ServeReplica:lfr:Detector", "ServeReplica:lfr:Api"])

@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -110,12 +110,13 @@ class ServedConsole:
 
 
 @contextmanager
-def served_console(made: Served, model: Model) -> Iterator[ServedConsole]:
-    """Serve the app until this ends."""
+def served_console(made: Served, model: Model, *, sources: Mapping[str, str] | None = None) -> Iterator[ServedConsole]:
+    """Serve the app until this ends, with these addresses of sources by their names."""
     store = made.open()
     limits = Limits(requests_per_second=10_000)
     model_served = ServedModel("openvino-f32", "openvino-f32", model.digest)
-    app = create_app(Service(store, LocalCameras(store, LocalReader(model), limits=limits), model_served, limits))
+    cameras = LocalCameras(store, LocalReader(model), limits=limits, sources=sources)
+    app = create_app(Service(store, cameras, model_served, limits, sources=frozenset(sources or {})))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, ws="none")
         server = uvicorn.Server(config)
@@ -127,6 +128,7 @@ def served_console(made: Served, model: Model) -> Iterator[ServedConsole]:
         try:
             yield ServedConsole(f"http://127.0.0.1:{listening.getsockname()[1]}", made, model)
         finally:
+            cameras.close()
             server.should_exit = True
             thread.join(10)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -13,6 +13,7 @@ from lfr.deployments import LiveDeployment
 from lfr.models import Model
 from lfr.pipeline import Recogniser
 from lfr.serving.camera import CameraPost, FrameAnswer
+from lfr.serving.feeding import Feeder
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
@@ -46,17 +47,25 @@ class LocalReader(Recogniser):
         with self._one_at_a_time:
             return super().embed(crops)
 
-    def begin(self, encoded: bytes) -> Callable[[], Faces]:
+    def begin(self, picture: bytes | Pixels) -> Callable[[], Faces]:
         """Look for faces when asked for them."""
-        return lambda: self.detect(decode_image(encoded, name="frame"))
+        return lambda: self.detect(decode_image(picture, name="frame") if isinstance(picture, bytes) else picture)
 
 
 class LocalCameras:
     """`lfr.serving.api.Cameras` in this process."""
 
-    def __init__(self, store: Store, reader: LocalReader, *, limits: Limits | None = None) -> None:
-        self._store, self._reader, self._limits = store, reader, limits or Limits()
+    def __init__(
+        self,
+        store: Store,
+        reader: LocalReader,
+        *,
+        limits: Limits | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
+        self._store, self._reader, self._limits, self._sources = store, reader, limits or Limits(), sources or {}
         self._posts: dict[tuple[str, str], CameraPost] = {}
+        self._feeders: dict[tuple[str, str], Feeder] = {}
 
     async def frame(
         self, principal: Principal, deployment: LiveDeployment, camera_id: str, encoded: bytes, position: Position
@@ -76,9 +85,38 @@ class LocalCameras:
         """Return a camera's next picture."""
         return await run_in_threadpool(self.post(deployment, camera_id).preview, principal, after)
 
+    async def look(self, deployment: LiveDeployment, camera_id: str) -> None:
+        """Have a camera look whether a source is to be read for it."""
+        await run_in_threadpool(self.feeder(deployment, camera_id).look)
+
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture."""
         return await run_in_threadpool(self._reader.begin(encoded))
+
+    def forget(self, deployment_id: str) -> None:
+        """Lose a deployment's cameras, as where their processes ended; what they read ends without a word."""
+        for key in [key for key in self._feeders if key[0] == deployment_id]:
+            self._feeders.pop(key).close()
+            self._posts.pop(key)
+
+    def close(self) -> None:
+        """End what is read."""
+        for feeder in self._feeders.values():
+            feeder.close()
+
+    def feeder(self, deployment: LiveDeployment, camera_id: str) -> Feeder:
+        """Return what reads for a camera, made the first time."""
+        key = deployment.id, camera_id
+        if key not in self._feeders:
+            self._feeders[key] = Feeder(
+                self._store,
+                self.post(deployment, camera_id),
+                deployment.id,
+                camera_id,
+                reader=self._reader,
+                sources=self._sources,
+            )
+        return self._feeders[key]
 
     def post(self, deployment: LiveDeployment, camera_id: str) -> CameraPost:
         """Return a camera, made the first time."""

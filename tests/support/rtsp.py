@@ -1,7 +1,8 @@
 """A small camera for tests: RTSP 1.0 (RFC 2326) with JPEG in RTP (RFC 2435), all over TCP on 127.0.0.1.
 
-Its picture is one colour on the left, another on the right, and a bar code of
-the frame's number along the bottom, so that a test can tell what arrived.
+Unless it is given another, its picture is one colour on the left, another on
+the right, and a bar code of the frame's number along the bottom, so that a
+test can tell what arrived.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -50,10 +52,12 @@ class RtspCamera:
         Frames a second.
     port
         Port on 127.0.0.1; 0 takes a free one and keeps it over `stop` and `start`.
+    film
+        Returns what it sees in a frame of a number: BGR with sides that are multiples of 16 below 2048.
     """
 
-    def __init__(self, *, fps: int = 50, port: int = 0) -> None:
-        self.fps, self.port = fps, port
+    def __init__(self, *, fps: int = 50, port: int = 0, film: Callable[[int], Pixels] | None = None) -> None:
+        self.fps, self.port, self._film = fps, port, film or _picture
         self.silent = threading.Event()  # connections stay open, but no frame is sent
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -164,7 +168,8 @@ class RtspCamera:
                     time.sleep(0.1 / self.fps)
                     continue
                 sent = number
-                for packet in _packets(number, sequence=sequence, timestamp=number * _RTP_CLOCK_HZ // self.fps):
+                timestamp = number * _RTP_CLOCK_HZ // self.fps
+                for packet in _packets(self._film(number), sequence=sequence, timestamp=timestamp):
                     with sending:
                         client.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
                     sequence += 1
@@ -179,15 +184,15 @@ def _picture(number: int) -> Pixels:
     return picture
 
 
-def _packets(number: int, *, sequence: int, timestamp: int) -> list[bytes]:
+def _packets(picture: Pixels, *, sequence: int, timestamp: int) -> list[bytes]:
     """One frame as RTP packets: header, JPEG header, in the first the quantisation tables, a piece of the scan."""
-    tables, scan = _tables_and_scan(_picture(number))
+    tables, scan = _tables_and_scan(picture)
     packets: list[bytes] = []
     for offset in range(0, len(scan), _FRAGMENT_BYTES):
         piece = scan[offset : offset + _FRAGMENT_BYTES]
         last = 0x80 if offset + len(piece) == len(scan) else 0
         rtp = struct.pack(">BBHII", 0x80, last | _RTP_JPEG, (sequence + len(packets)) % 2**16, timestamp % 2**32, 7)
-        size = (_JPEG_420, _TABLES_IN_BAND, _WIDTH // 8, _HEIGHT // 8)
+        size = (_JPEG_420, _TABLES_IN_BAND, picture.shape[1] // 8, picture.shape[0] // 8)
         jpeg = struct.pack(">I", offset) + bytes(size)  # the top byte of the offset's four is type-specific: 0
         if offset == 0:
             jpeg += struct.pack(">BBH", 0, 0, len(tables)) + tables

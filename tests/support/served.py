@@ -10,9 +10,9 @@ import numpy as np
 
 from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.models import Model
-from lfr.sources import demo_portraits, read_image
+from lfr.sources import decode_image, demo_portraits, read_image
 
-__all__ = ["LISTED", "ROLES", "STRANGER", "Served", "served", "walk"]
+__all__ = ["LISTED", "ROLES", "STRANGER", "Served", "served", "walk", "write_walk"]
 
 LISTED, STRANGER, FILLER = "s001", "s006", "s002"
 ROLES = ("operator", "watchlist_manager", "authorising_officer", "auditor", "mlops", "admin", "field_unit")
@@ -34,3 +34,13 @@ def walk(subject_id: str, *, frames: int = 12) -> Iterator[bytes]:
         done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
         assert done
         yield data.tobytes()
+
+
+def write_walk(path: Path, subject_id: str, *, frames: int = 12) -> Path:
+    """Write a walk as a video file of ten frames a second."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (640, 360))
+    assert writer.isOpened()
+    for jpeg in walk(subject_id, frames=frames):
+        writer.write(decode_image(jpeg, name="a frame"))
+    writer.release()
+    return path

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,9 @@ class RunningService:
 
 
 @contextmanager
-def running_service(model: Model, *, matcher_entries: int = 50_000) -> Iterator[RunningService]:
+def running_service(
+    model: Model, *, matcher_entries: int = 50_000, sources: Mapping[str, str] | None = None
+) -> Iterator[RunningService]:
     """Run a service on a store of its own until this ends, its lists spread over matchers of so many entries."""
     # Not pytest's folder: Ray puts sockets below it, and their paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="lfr-"))
@@ -71,7 +73,8 @@ def running_service(model: Model, *, matcher_entries: int = 50_000) -> Iterator[
     try:
         made = served(folder / "home", model)
         node = NodeSettings(folder / "ray", port=free_port())
-        args = AppArgs(home=made.home, model="openvino-f32", sweep_every_s=5, matcher_entries=matcher_entries)
+        given = {"matcher_entries": matcher_entries, "sources": sources or {}}
+        args = AppArgs.model_validate({"home": made.home, "model": "openvino-f32", "sweep_every_s": 5, **given})
         began = time.monotonic()
         with Supervisor(args, node, port=free_port(), say=said.append) as supervisor:
             started_in_s = time.monotonic() - began

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from lfr import __version__
 from lfr.serving import console
-from lfr.serving.api import alerts, audit, events, frames, governance, health, preview, signing_in, stream
+from lfr.serving.api import alerts, audit, events, feeds, frames, governance, health, preview, signing_in, stream
 from lfr.serving.api.guard import Guarding, RequestLog
 from lfr.serving.api.problems import add_handlers
 from lfr.serving.api.schemas import Problem
@@ -43,7 +43,7 @@ def create_app(service: Service, *, request_id: Callable[[], str] | None = None)
 
     app = FastAPI(title="lfr", version=__version__, description=_ABOUT, lifespan=lifespan)
     app.state.service = service
-    for part in (frames, stream, alerts, events, preview, governance, audit):
+    for part in (frames, stream, feeds, alerts, events, preview, governance, audit):
         app.include_router(part.router, prefix="/v1")
     app.include_router(health.models_router, prefix="/v1")
     app.include_router(health.router, prefix="/v1")

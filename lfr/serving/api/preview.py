@@ -97,7 +97,9 @@ class _Health:
     camera: str
     faces_seen: int
     frames: int
+    dropped: int
     last_frame_at: str | None
+    feed: dict[str, Any] | None
     silent_s: float | None
     waiting: int
     refused: int
@@ -107,7 +109,10 @@ class _Health:
     "/deployments/{deployment_id}/camera-health", summary="How cameras do", openapi_extra=may("deployment.list")
 )
 def health(deployment_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
-    """Return each camera's counters, its silence, and the frames on their way or refused in this process."""
+    """Return each camera's counters, its silence, what is read for it, and the frames on their way or refused here.
+
+    `dropped` are frames that a stream sent faster than they could be looked at.
+    """
     shown, now = show_deployment(service.store, principal, deployment_id), service.store.now()
     found = []
     for camera in shown.cameras:

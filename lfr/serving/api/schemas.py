@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SecretStr
 
 from lfr.alerts.states import OutcomeKind, OutcomeState, Verdict
+from lfr.deployments import FeedState
 
 __all__ = [
     "Adjudication",
     "AlertDocument",
+    "FeedDocument",
+    "FeedRequest",
     "FrameDocument",
     "HandOverRequest",
     "HoldRequest",
@@ -20,6 +23,7 @@ __all__ = [
     "Problem",
     "Reason",
     "Reasons",
+    "SourcesDocument",
 ]
 
 _ALERT: dict[str, JsonValue] = {
@@ -96,6 +100,25 @@ class FrameDocument(BaseModel):
     alerts: list[AlertDocument]
 
 
+class FeedDocument(BaseModel):
+    """What the service reads for a camera."""
+
+    deployment: str
+    camera: str
+    source: str = Field(description="Name of it in the service's configuration.")
+    state: FeedState = Field(
+        description="`asked`: nothing was read yet; `lost`: it is tried again; `failed`: nobody tries any more."
+    )
+    reason: str = Field(description="Why it stands so, where that is not plain.")
+    changed_at: datetime
+
+
+class SourcesDocument(BaseModel):
+    """Sources that may be read, by name."""
+
+    sources: list[str] = Field(examples=[["gate-north", "square-2"]])
+
+
 class Problem(BaseModel):
     """A problem document, RFC 9457. `type` does not change and is what programs compare."""
 
@@ -150,6 +173,13 @@ class HandOverRequest(_Asked):
     recipient: Text
     reason: Text
     passphrase: SecretStr = Field(min_length=12, max_length=1_000)
+
+
+class FeedRequest(_Asked):
+    """Which camera is fed from which source of the configuration."""
+
+    camera: str = Field(min_length=1, max_length=200, examples=["north"])
+    source: str = Field(min_length=1, max_length=2_000, examples=["gate-north"])
 
 
 class PassRequest(_Asked):

@@ -52,6 +52,10 @@ class Cameras(Protocol):
         """Return a camera's next picture, in which everybody is blurred but a person in an alert."""
         ...
 
+    async def look(self, deployment: LiveDeployment, camera_id: str) -> None:
+        """Have a camera look whether a source is to be read for it."""
+        ...
+
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture, to show one upright; raises ImageError where it is none."""
         ...
@@ -107,6 +111,8 @@ class Service:
         Of the app.
     registry
         Opens the registry, for authorising use on people; None: there is none, and only demos are authorised.
+    sources
+        Names of what the service may read for a camera.
     """
 
     store: Store
@@ -114,6 +120,7 @@ class Service:
     model: ServedModel
     limits: Limits = field(default_factory=Limits)
     registry: Callable[[], Tracking] | None = None
+    sources: frozenset[str] = frozenset()
     metrics: Metrics = field(default_factory=Metrics)
     memory: SecretMemory = field(default_factory=SecretMemory)
     requests: Rates = field(init=False)

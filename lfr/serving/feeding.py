@@ -1,0 +1,352 @@
+"""What the service reads itself for a camera: a stream, a device or a file of its configuration.
+
+Two threads of the camera's process: one takes frames from the source and
+has faces looked for in them, one decides. So a frame is on its way to the
+detector while the one before it is tracked and searched.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from lfr.access import Principal, holder
+from lfr.alerts import count_faces
+from lfr.database import Store
+from lfr.deployments import Feed, FeedState, feed_of, note_feed
+from lfr.errors import (
+    ImageError,
+    LfrError,
+    NotAuthorisedError,
+    ServiceError,
+    SourceError,
+    StoreUnavailableError,
+)
+from lfr.serving.camera import CameraPost, FrameReader
+from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.order import Position
+from lfr.serving.settings import CROSSING_BYTES
+from lfr.sources import Source, SourceEvent, is_recorded, open_source
+from lfr.types import Faces, Frame, Pixels
+
+__all__ = ["Feeder"]
+
+_LOG = logging.getLogger(__name__)
+_AHEAD = 3
+"""Frames that are looked at, or waiting for it, at once."""
+_AGAIN_S, _REOPEN_S, _COUNT_EVERY_S = 0.2, 5.0, 1.0
+_JPEG_QUALITY = 95
+
+
+class Opener(Protocol):
+    """Opens a source: `lfr.sources.open_source`."""
+
+    def __call__(self, spec: str, *, on_event: Callable[[SourceEvent], None]) -> Source:
+        """Open it; raises SourceError."""
+        ...
+
+
+class Feeder:
+    """Reads for one camera what its row says is to be read.
+
+    Parameters
+    ----------
+    store, post
+        Where, and the camera.
+    deployment_id, camera_id
+        Which one.
+    reader
+        Looks for faces.
+    sources
+        Address of each source by its name: nothing else is ever opened.
+    open_with
+        Opens one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        post: CameraPost,
+        deployment_id: str,
+        camera_id: str,
+        *,
+        reader: FrameReader,
+        sources: Mapping[str, str],
+        open_with: Opener = open_source,
+    ) -> None:
+        self._store, self._post, self._reader = store, post, reader
+        self._about, self._sources, self._open = (deployment_id, camera_id), sources, open_with
+        self._lock = threading.Lock()
+        self._reading: _Reading | None = None
+
+    @property
+    def reads(self) -> Feed | None:
+        """What it reads now."""
+        reading = self._reading
+        return reading.feed if reading is not None and reading.alive else None
+
+    def look(self) -> None:
+        """Begin to read what the camera's row asks for; raises StoreUnavailableError."""
+        with self._lock:
+            feed = feed_of(self._store, *self._about)
+            if feed is None or not feed.active or ((reads := self.reads) is not None and reads.id == feed.id):
+                return
+            spec = self._sources.get(feed.source)
+            if spec is None:
+                note_feed(self._store, feed, "failed", "this service's configuration has no source of that name")
+            elif feed.state != "asked" and is_recorded(spec):
+                # From its beginning everybody would be counted, and alert, a second time.
+                note_feed(self._store, feed, "failed", "broke off with the camera's process; begin it again")
+            else:
+                self.close()
+                self._reading = _Reading(self._store, self._post, feed, spec, self._reader, self._open)
+
+    def close(self) -> None:
+        """End what is read, and wait for that."""
+        if self._reading is not None:
+            self._reading.close()
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """A frame in which faces are being looked for; `faces` waits for them."""
+
+    frame: Frame
+    faces: Callable[[], Faces]
+    began: float
+
+
+class _Ended(Exception):  # noqa: N818 - no error: somebody ended it
+    """The feed was ended, or is another one by now."""
+
+
+class _Reading:
+    """One feed until it ends; begins at once."""
+
+    def __init__(
+        self, store: Store, post: CameraPost, feed: Feed, spec: str, reader: FrameReader, open_with: Opener
+    ) -> None:
+        self.feed = feed
+        self._store, self._post, self._reader, self._open = store, post, reader, open_with
+        self._spec, self._stream = spec, f"{feed.id}-{secrets.token_hex(4)}"
+        self._done = threading.Event()
+        self._principal: Principal | None = None
+        self._looked_at = self._counted_at = float("-inf")
+        self._index = self._lost = self._counted = 0
+        self._last = datetime(1970, 1, 1, tzinfo=UTC)
+        self._thread = threading.Thread(target=self._run, name=f"feed {feed.camera_id}", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        self._done.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._say("ended", self._read_all())
+        except _Ended:
+            pass
+        except NotAuthorisedError as error:
+            self._say("ended", str(error))
+        except LfrError as error:
+            self._say("failed", str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may take the camera for one that works
+            _LOG.exception("camera %s", self.feed.camera_id)
+            self._say("failed", "reading failed; the log has the kind of error")
+        finally:
+            with suppress(LfrError):
+                if self._principal is not None:
+                    self._post.end_stream(self._principal, self._stream)
+
+    def _read_all(self) -> str:
+        """Read to the end, opening what cannot be reached again and again; return why it ended."""
+        while True:
+            self._look()
+            try:
+                with self._open(self._spec, on_event=self._event) as source:
+                    self._say("reading")
+                    self._read(source)
+            except SourceError as error:
+                if is_recorded(self._spec):
+                    raise
+                self._say("lost", str(error))
+                self._wait(_REOPEN_S)
+            else:
+                return "source ended"
+
+    def _read(self, source: Source) -> None:
+        """Decide on each frame in turn, while the next ones are looked at."""
+        began = datetime.now(UTC)
+        looked: queue.Queue[_Looked | Exception | None] = queue.Queue()
+        places = threading.Semaphore(_AHEAD)
+        submitting = threading.Thread(
+            target=self._submit, args=(source, looked, places), name=f"read {self.feed.camera_id}", daemon=True
+        )
+        submitting.start()
+        try:
+            while (item := self._next(looked)) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                at = (
+                    datetime.fromtimestamp(item.frame.time_s, UTC)
+                    if source.live
+                    else began + timedelta(seconds=item.frame.time_s)
+                )
+                self._last = max(at, self._last + timedelta(microseconds=1))
+                try:
+                    self._decide(item, live=source.live)
+                finally:
+                    item.frame.pixels[:] = 0
+                    places.release()
+                self._count(source.dropped)
+        finally:
+            source.close()
+            places.release(_AHEAD)
+            submitting.join()
+            _overwrite(looked)
+            with suppress(LfrError):
+                self._count(source.dropped, at_once=True)
+
+    def _submit(
+        self, source: Source, looked: queue.Queue[_Looked | Exception | None], places: threading.Semaphore
+    ) -> None:
+        """Have faces looked for in frame after frame, at most so many at once; runs on a thread of its own."""
+        try:
+            for frame in self._frames(source, places):
+                looked.put(_Looked(frame, self._begin(frame.pixels), time.perf_counter()))
+        except Exception as error:  # noqa: BLE001 - raised again by whoever takes it
+            looked.put(error)
+        else:
+            looked.put(None)
+
+    def _begin(self, pixels: Pixels) -> Callable[[], Faces]:
+        """Begin to look for faces in a frame, and return what waits for them."""
+        try:
+            return self._reader.begin(_crossing(pixels))
+        except ServiceError as error:
+            return partial(_fail, error)
+
+    @staticmethod
+    def _frames(source: Source, places: threading.Semaphore) -> Iterator[Frame]:
+        """Yield frames when there is a place, so that of a live source it is the newest then."""
+        frames = iter(source)
+        while True:
+            places.acquire()
+            frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+    def _next(self, looked: queue.Queue[_Looked | Exception | None]) -> _Looked | Exception | None:
+        while True:
+            self._look()
+            with suppress(queue.Empty):
+                return looked.get(timeout=LIVE_FOR_S)
+
+    def _decide(self, item: _Looked, *, live: bool) -> None:
+        """Decide on a frame; where a part is away, a recording waits for it and a camera's frame is dropped."""
+        faces = item.faces
+        while True:
+            assert self._principal is not None
+            try:
+                found = faces()
+                position = Position(self._last, self._stream, self._index)
+                took_s = time.perf_counter() - item.began
+                self._post.look_at(self._principal, item.frame.pixels, found, position, detect_s=took_s)
+            except (ServiceError, StoreUnavailableError) as error:
+                _LOG.warning("camera %s: frame %d: %s", self.feed.camera_id, item.frame.index, error)
+                self._wait(_AGAIN_S)
+                if live:
+                    self._lost += 1
+                    return
+                faces = self._begin(item.frame.pixels)
+                continue
+            self._index += 1
+            return
+
+    def _look(self) -> None:
+        """Raise where the feed, or the right of whoever began it, has ended."""
+        if self._done.is_set():
+            raise _Ended
+        if time.monotonic() - self._looked_at <= LIVE_FOR_S:
+            return
+        try:
+            now = feed_of(self._store, self.feed.deployment_id, self.feed.camera_id)
+            principal = holder(self._store, self.feed.begun_by)
+            principal.require("deployment.feed")
+        except StoreUnavailableError:
+            if self._principal is None:
+                raise
+            return  # nothing alerts meanwhile, because that asks it too
+        if now is None or now.id != self.feed.id or not now.active:
+            raise _Ended
+        self._principal, self._looked_at = principal, time.monotonic()
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._done.wait(min(left, LIVE_FOR_S))
+            self._look()
+
+    def _count(self, dropped: int, *, at_once: bool = False) -> None:
+        """Count the frames that nobody looked at."""
+        if not at_once and time.monotonic() - self._counted_at < _COUNT_EVERY_S:
+            return
+        self._counted_at = time.monotonic()
+        lost = dropped + self._lost - self._counted
+        if lost > 0:
+            with suppress(StoreUnavailableError):
+                count_faces(
+                    self._store, self.feed.deployment_id, self.feed.camera_id, faces_seen=0, frames=0, dropped=lost
+                )
+                self._counted += lost
+
+    def _event(self, event: SourceEvent) -> None:
+        if event.kind == "connected":
+            self._say("reading")
+        elif event.kind != "gave_up":
+            self._say("lost", "the stream broke off" if event.kind == "lost" else f"tried {event.attempt} times")
+
+    def _say(self, state: FeedState, reason: str = "") -> None:
+        with suppress(LfrError):
+            note_feed(self._store, self.feed, state, reason)
+
+
+def _overwrite(looked: queue.Queue[_Looked | Exception | None]) -> None:
+    """Overwrite frames that nobody will decide on."""
+    with suppress(queue.Empty):
+        while True:
+            item = looked.get_nowait()
+            if isinstance(item, _Looked):
+                item.frame.pixels[:] = 0
+
+
+def _fail(error: LfrError) -> Faces:
+    raise error
+
+
+def _crossing(pixels: Pixels) -> Pixels | bytes:
+    """Return a frame as it goes to the detector's process: as it is, or a JPEG where that is too large for one call."""
+    if pixels.nbytes <= CROSSING_BYTES:
+        return pixels
+    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not done:
+        raise ImageError("a frame cannot be encoded")
+    return np.asarray(data, np.uint8).tobytes()
