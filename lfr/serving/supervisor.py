@@ -189,11 +189,7 @@ class Supervisor:
 
     def _begin_to_deploy(self, environment: dict[str, str]) -> None:
         """Start the deploying process, whose imports and model need no node, so that they are there when it is."""
-        args = self.args.model_dump(mode="json")
-        if self.args.database_url is not None:
-            args["database_url"] = self.args.database_url.get_secret_value()
-        args["sources"] = self.args.addresses
-        asked = {"args": args, "address": self.node.address, "host": self.host, "port": self.port}
+        asked = {"args": self.args.told(), "address": self.node.address, "host": self.host, "port": self.port}
         self._deploying = subprocess.Popen(
             [sys.executable, "-m", "lfr.serving.deploy"], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
