@@ -92,7 +92,8 @@ def _show(document: dict[str, Any], *, quick: bool) -> None:
         + ", ".join(f"{count} at {name.replace('_', ' ')}" for name, count in sizing["cameras_per_core"].items())
     )
     out.print("resident, MiB: " + ", ".join(f"{part} {mib:.0f}" for part, mib in sizing["resident_mib"].items()))
-    out.print(f"a matcher's 10,000 entries: {sizing['matcher_mib_per_10000_entries']} MiB")
+    if (told := sizing["matcher_mib_per_10000_entries"]) is not None:
+        out.print(f"10,000 entries in a matcher: {told} MiB")
     first, machine = document["rows"][0], document["machine"]
     out.print(
         f"medians of {first['repeats']} and least to most, in turn; threads: {first['threads']}; model version: "

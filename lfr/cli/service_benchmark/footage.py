@@ -75,6 +75,8 @@ class Footage:
         The frames.
     people
         Subjects to list, each with the path of a reference.
+    video
+        The file that they are of, where it is one.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Footage:
     resolution_wh: tuple[int, int]
     jpegs: Sequence[bytes] = field(repr=False)
     people: Mapping[str, Path] = field(repr=False)
+    video: Path | None = None
 
     def resized(self, size_wh: tuple[int, int], *, most: int) -> Footage:
         """Return the first frames in another size."""
@@ -126,12 +129,12 @@ def read_footage(source: Path | None, model: Model, *, folder: Path, frames: int
     check_recorded(source)
     with open_source(source) as opened:
         taken = [encoded(frame.pixels) for frame in islice(opened, frames)]
-        fps = opened.fps or _FOLDER_FPS
+        fps, video = opened.fps or _FOLDER_FPS, source if opened.fps is not None else None
     people = _people(taken, fps, Recogniser(model), folder)
     if not people:
         raise InputError(f"{source}: nobody in it is fit to be listed, so there is no alert to compare")
     height, width = decode_image(taken[0], name=str(source)).shape[:2]
-    return Footage(Path(source).stem, fps, (width, height), taken, people)
+    return Footage(Path(source).stem, fps, (width, height), taken, people, video)
 
 
 def encoded(pixels: Pixels) -> bytes:

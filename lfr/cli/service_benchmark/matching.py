@@ -72,11 +72,7 @@ def ask_matcher(node: NodeSettings, args: AppArgs, deployment_id: str, *, calls:
     ServiceError
         It could not; the message says why.
     """
-    args = args.resolved()
-    document = args.model_dump(mode="json")
-    if args.database_url is not None:
-        document["database_url"] = args.database_url.get_secret_value()
-    asked = {"args": document, "deployment_id": deployment_id, "calls": calls, "repeats": repeats}
+    asked = {"args": args.resolved().told(), "deployment_id": deployment_id, "calls": calls, "repeats": repeats}
     try:
         done = subprocess.run(  # our own command
             [sys.executable, "-m", "lfr.cli.service_benchmark.matching"], input=json.dumps(asked), text=True,

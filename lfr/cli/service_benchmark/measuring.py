@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from pydantic import SecretStr
 
 from lfr.cli.service_benchmark.consumption import Consumption
+from lfr.cli.service_benchmark.feed import SOURCE, fed, read_again
 from lfr.cli.service_benchmark.footage import FIELD_UNIT_WH, Footage, Sizes, read_footage
 from lfr.cli.service_benchmark.matching import ask_matcher, with_large_list
+from lfr.cli.service_benchmark.rows import core_ms, sameness, sizing_of, start_row, timed_row
 from lfr.cli.service_benchmark.sides import Run, decoded, in_process, over_http
-from lfr.errors import ServiceError
 from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.models import Model
 from lfr.serving.node import NodeSettings, free_port
 from lfr.serving.settings import AppArgs
-from lfr.serving.starting import StartTimes
 from lfr.serving.supervisor import Supervisor
 
-__all__ = ["bench_serve", "frame_rows", "matcher_row"]
+__all__ = ["bench_serve", "feed_row", "frame_rows", "matcher_row"]
 
 Progress = Callable[[str], None]
+Side = Callable[[MadeUpForce], Run]
 _PACE_FPS = 5.0
 _IN_ONE_PROCESS = "the same pipeline in one process, alerts committed too"
-_RATE_AIM = 0.7
+_HTTP_AIM, _FEED_AIM = 0.7, 0.85
 _PACED_FACTOR, _PACED_MS = 1.5, 15.0
 _MATCHER_MS = 5.0
-_CAMERA_FPS = (5, 12, 25)
-_ENTRIES_TOLD = 10_000
-_LEAST_MS = 0.05
 
 
 def bench_serve(
@@ -57,7 +53,7 @@ def bench_serve(
         For this process, made with ``threads`` threads; the service loads the same version. It must be one that the
         shipped calibration is of.
     source
-        Recorded; None: a simulated scene.
+        Recorded; None: a simulated scene. A video file is also read by the service itself.
     threads
         Threads of the networks on both sides.
     sizes
@@ -84,23 +80,23 @@ def bench_serve(
         progress("encoding the frames")
         footage = read_footage(source, model, folder=folder, frames=sizes.frames)
         force = make_up_force(folder / "home", model, footage.people)
-        args = AppArgs(home=force.home, model=model.version.name, threads=threads, weights=weights)
+        video = {SOURCE: SecretStr(str(footage.video.absolute()))} if footage.video else {}
+        args = AppArgs(home=force.home, model=model.version.name, threads=threads, weights=weights, sources=video)
         node = NodeSettings(folder / "ray", port=free_port())
         progress("starting the service")
         with Supervisor(args, node, port=free_port()) as service:
             assert service.started is not None, "it has started"
-            rows = [_start_row(service.started, model, threads=threads, weights=weights)]
+            start = start_row(service.started, model, threads=threads, weights=weights)
             used = Consumption(service.node_pid)
-            frames = frame_rows(force, model, service.url, footage, used, sizes, in_flight=in_flight, progress=progress)
+            rows = frame_rows(force, model, service.url, footage, used, sizes, in_flight=in_flight, progress=progress)
+            if footage.video:
+                rows.insert(1, feed_row(force, model, service.url, footage, used, sizes, progress=progress))
             resident = used.resident_mib()
             progress(f"one probe against {sizes.references} references")
-            asked = matcher_row(force, model, node, args, sizes)
-            sizing = _sizing(frames[0], resident, used, references=sizes.references)
-        rows = [*frames, asked, *rows]
-        return {
-            "rows": [row | {"version": model.version.name, "threads": threads} for row in rows],
-            "sizing": sizing,
-        }
+            rows += [matcher_row(force, model, node, args, sizes), start]
+            sizing = sizing_of(rows[0], resident, used, references=sizes.references)
+        shared = {"version": model.version.name, "threads": threads, "data": footage.name}
+        return {"rows": [row | shared for row in rows], "sizing": sizing}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -121,7 +117,7 @@ def frame_rows(
     Parameters
     ----------
     force
-        Has the service's store; each turn is a deployment of its own, so that no track or cool-down reaches another.
+        Has the service's store.
     model
         The one that the service runs.
     url
@@ -137,57 +133,75 @@ def frame_rows(
     -------
     A row for each: frames a second; milliseconds from a frame to its alerts.
     """
-
-    def turns(sent: Footage, what: str, *, in_flight: int, pace_fps: float | None) -> tuple[list[Run], list[Run]]:
-        ours: list[Run] = []
-        peer: list[Run] = []
-        for turn in range(1 - sizes.warm_up, sizes.repeats + 1):
-            progress(f"{what}, turn {turn} of {sizes.repeats}" if turn > 0 else f"{what}, warming up")
-            again = force.another(model)
-            for side in (ours, peer) if turn % 2 else (peer, ours):
-                if side is ours:
-                    run = over_http(again, url, sent, used, in_flight=in_flight, pace_fps=pace_fps)
-                else:
-                    run = in_process(again, model, decoded(sent.jpegs, fps=sent.fps), pace_fps=pace_fps)
-                side.append(run)
-        return ours, peer
-
-    ours, peer = turns(footage, "frames in flight", in_flight=in_flight, pace_fps=None)
-    width, height = footage.resolution_wh
-    frames = len(footage.jpegs)
-    rates = [[frames / run.total_s for run in side[sizes.warm_up :]] for side in (ours, peer)]
-    fast = _row(
-        f"{frames} JPEGs of {width}x{height} over HTTP, {in_flight} in flight",
-        *rates,
-        peer_name=_IN_ONE_PROCESS,
-        unit="frames/s",
-        parity=_parity(ours, peer),
+    frames, (width, height) = len(footage.jpegs), footage.resolution_wh
+    ours, peer = _in_turn(
+        force,
+        model,
+        lambda again: over_http(again, url, footage, used, in_flight=in_flight),
+        lambda again: in_process(again, model, decoded(footage.jpegs, fps=footage.fps)),
+        sizes,
+        progress=lambda turn: progress(f"frames in flight, {turn}"),
     )
-    fast |= {
-        "aim": f"a ratio of at least {_RATE_AIM}",
-        "reached": median(rates[0]) >= _RATE_AIM * median(rates[1]),
-        "core_ms_per_frame": [_core_ms(side[sizes.warm_up :], frames) for side in (ours, peer)],
-        "faces_per_frame": round(ours[-1].faces / frames, 2),
-        "data": footage.name,
-    }
+    fast = _rate_row(
+        f"{frames} JPEGs of {width}x{height} over HTTP, {in_flight} in flight", ours, peer, sizes, aim=_HTTP_AIM
+    )
+    fast["faces_per_frame"] = round(ours[-1].faces / frames, 2)
     small = footage.resized(FIELD_UNIT_WH, most=sizes.paced_frames)
-    ours, peer = turns(small, "one field unit", in_flight=1, pace_fps=_PACE_FPS)
+    ours, peer = _in_turn(
+        force,
+        model,
+        lambda again: over_http(again, url, small, used, in_flight=1, pace_fps=_PACE_FPS),
+        lambda again: in_process(again, model, decoded(small.jpegs, fps=small.fps), pace_fps=_PACE_FPS),
+        sizes,
+        progress=lambda turn: progress(f"one field unit, {turn}"),
+    )
     times = [[1000 * s for run in side[sizes.warm_up :] for s in run.frame_s[1:]] for side in (ours, peer)]
     bound = _PACED_FACTOR * median(times[1]) + _PACED_MS
-    paced = _row(
+    paced = timed_row(
         "one unit at 5 frames/s of 1280x720, frame to alerts",
         *times,
         peer_name=_IN_ONE_PROCESS,
         unit="ms, less is better",
-        parity=_parity(ours, peer),
+        parity=sameness(ours, peer),
     )
     paced |= {
         "aim": f"at most {_PACED_FACTOR} times as long and {_PACED_MS:.0f} ms: {bound:.1f} ms",
         "reached": median(times[0]) <= bound,
         "bound_ms": round(bound, 2),
-        "data": footage.name,
     }
     return [fast, paced]
+
+
+def feed_row(
+    force: MadeUpForce,
+    model: Model,
+    url: str,
+    footage: Footage,
+    used: Consumption,
+    sizes: Sizes,
+    *,
+    progress: Progress = lambda _: None,
+) -> dict[str, Any]:
+    """Time a video file that the service reads itself, against the pipeline in this process reading it.
+
+    Parameters are those of `frame_rows`; ``footage`` is of a video file, which the service knows as `SOURCE`.
+
+    Returns
+    -------
+    A row of frames a second.
+    """
+    video = footage.video
+    assert video is not None, "the footage is of a video file"
+    ours, peer = _in_turn(
+        force,
+        model,
+        lambda again: fed(again, url, footage, used),
+        lambda again: in_process(again, model, read_again(video)),
+        sizes,
+        progress=lambda turn: progress(f"the service reads the recording, {turn}"),
+    )
+    width, height = footage.resolution_wh
+    return _rate_row(f"{width}x{height} video, read by the service", ours, peer, sizes, aim=_FEED_AIM)
 
 
 def matcher_row(force: MadeUpForce, model: Model, node: NodeSettings, args: AppArgs, sizes: Sizes) -> dict[str, Any]:
@@ -204,12 +218,12 @@ def matcher_row(force: MadeUpForce, model: Model, node: NodeSettings, args: AppA
 
     Returns
     -------
-    A row of milliseconds within which 99% of the calls were answered; ``p50_ms`` has the median of all.
+    A row of milliseconds within which 99% of the calls were answered; ``p50_ms`` has the medians.
     """
     large = with_large_list(force, model, references=sizes.references)
     asked = ask_matcher(node, args, large.deployment_id, calls=sizes.calls, repeats=sizes.repeats)
     sides = [[1000 * float(np.quantile(turn, 0.99)) for turn in asked[side]] for side in ("ours_s", "peer_s")]
-    row = _row(
+    row = timed_row(
         f"matcher, {asked['entries']} references, 1 probe: 99% of calls within",
         *sides,
         peer_name="the same list in one process",
@@ -223,74 +237,33 @@ def matcher_row(force: MadeUpForce, model: Model, node: NodeSettings, args: AppA
     }
 
 
-def _start_row(started: StartTimes, model: Model, *, threads: int, weights: Path | None) -> dict[str, Any]:
-    """How long the service took to its first answer, and a process that has the pipeline and no service to be ready."""
-    began = time.perf_counter()
-    load = f"load_model({model.version.name!r}, threads={threads}, weights={str(weights) if weights else None!r})"
-    code = f"import pathlib, lfr.pipeline.watching; from lfr.models import load_model; print({load}.digest)"
-    if weights is not None:
-        code = code.replace(repr(str(weights)), f"pathlib.Path({str(weights)!r})")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise ServiceError(f"the pipeline did not start: {''.join(done.stderr.strip().splitlines()[-1:])}")
-    took_s = time.perf_counter() - began
-    row = _row(
-        "lfr serve, to its first answer",
-        [started.total_s],
-        [took_s],
-        peer_name="one process with pipeline and model, no service",
-        unit="s, less is better",
-        parity={"same_model": done.stdout.strip() == model.digest},
-    )
-    return row | {"start": started.as_dict()}
+def _in_turn(
+    force: MadeUpForce, model: Model, ours: Side, peer: Side, sizes: Sizes, *, progress: Progress
+) -> tuple[list[Run], list[Run]]:
+    """Run both sides in turn, the other one first each time.
+
+    Each turn is a deployment of its own, so that no track or cool-down reaches another.
+    """
+    our_runs: list[Run] = []
+    peer_runs: list[Run] = []
+    for turn in range(1 - sizes.warm_up, sizes.repeats + 1):
+        progress(f"turn {turn} of {sizes.repeats}" if turn > 0 else "warming up")
+        again = force.another(model)
+        if turn % 2:
+            our_runs.append(ours(again))
+            peer_runs.append(peer(again))
+        else:
+            peer_runs.append(peer(again))
+            our_runs.append(ours(again))
+    return our_runs, peer_runs
 
 
-def _sizing(fast: dict[str, Any], resident: dict[str, float], used: Consumption, *, references: int) -> dict[str, Any]:
-    """Return what a frame, a camera and a list need, from what the service's processes used."""
-    frames_s = 1000 / sum(fast["core_ms_per_frame"][0].values())
-    small = resident.get("matcher", 0.0)
-    return {
-        "of": fast["name"],
-        "frames_per_core_s": round(frames_s, 2),
-        "faces_per_core_s": round(frames_s * fast["faces_per_frame"], 1),
-        "cameras_per_core": {f"{fps}_fps": round(frames_s / fps, 2) for fps in _CAMERA_FPS},
-        "resident_mib": resident,
-        "matcher_mib_per_10000_entries": round((used.largest_mib("matcher") - small) * _ENTRIES_TOLD / references, 1),
-    }
-
-
-def _core_ms(runs: Sequence[Run], frames: int) -> dict[str, float]:
-    """Return the milliseconds of a core that each part uses for a frame, those that use none left out."""
-    spent = {
-        part: 1000 * median(run.core_s.get(part, 0.0) for run in runs) / frames
-        for part in sorted({part for run in runs for part in run.core_s})
-    }
-    return {part: round(ms, 1) for part, ms in spent.items() if ms >= _LEAST_MS}
-
-
-def _parity(ours: Sequence[Run], peer: Sequence[Run]) -> dict[str, Any]:
-    """Whether both sides came to the same in every turn, and to what in the last."""
-    same = [a.same(b) for a, b in zip(ours, peer, strict=True)]
-    return {
-        "faces_seen": all(turn["faces_seen"] for turn in same),
-        "alerts": all(turn["alerts"] for turn in same),
-        "alerts_raised": len(ours[-1].alerts),
-        "people": ours[-1].faces_seen,
-    }
-
-
-def _row(
-    name: str, ours: Sequence[float], peer: Sequence[float], *, peer_name: str, unit: str, parity: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "ours": round(median(ours), 2),
-        "peer": round(median(peer), 2),
-        "peer_name": peer_name,
-        "ratio": round(median(ours) / median(peer), 2),
-        "unit": unit,
-        "parity": parity,
-        "repeats": len(ours),
-        "ours_spread": [round(min(ours), 2), round(max(ours), 2)],
-        "peer_spread": [round(min(peer), 2), round(max(peer), 2)],
+def _rate_row(name: str, ours: list[Run], peer: list[Run], sizes: Sizes, *, aim: float) -> dict[str, Any]:
+    counted = ours[sizes.warm_up :], peer[sizes.warm_up :]
+    rates = [[run.frames / run.total_s for run in side] for side in counted]
+    row = timed_row(name, *rates, peer_name=_IN_ONE_PROCESS, unit="frames/s", parity=sameness(ours, peer))
+    return row | {
+        "aim": f"a ratio of at least {aim}",
+        "reached": median(rates[0]) >= aim * median(rates[1]),
+        "core_ms_per_frame": [core_ms(side) for side in counted],
     }

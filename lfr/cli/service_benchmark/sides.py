@@ -43,6 +43,8 @@ class Run:
         In all frames together.
     faces_seen, alerts
         People who passed, and subjects who alerted, in order of their names.
+    frames
+        How many there were.
     """
 
     frame_s: tuple[float, ...]
@@ -51,10 +53,7 @@ class Run:
     faces: int
     faces_seen: int
     alerts: tuple[str, ...]
-
-    def same(self, other: Run) -> dict[str, bool]:
-        """Return whether another run saw as many people and raised the same alerts."""
-        return {"faces_seen": self.faces_seen == other.faces_seen, "alerts": self.alerts == other.alerts}
+    frames: int
 
 
 def over_http(
@@ -106,6 +105,7 @@ def over_http(
         sum(result.faces for result in results),
         results[-1].faces_seen - before,
         tuple(sorted(alert.subject_id for result in results for alert in result.alerts)),
+        len(footage.jpegs),
     )
 
 
@@ -151,7 +151,7 @@ def in_process(force: MadeUpForce, model: Model, frames: Iterable[Frame], *, pac
         seen = station.faces_seen
         station.end(operator)
     names = tuple(sorted(alert.subject_id for alert in alerts))
-    return Run(tuple(frame_s), total_s, {"this process": used_s}, faces, seen, names)
+    return Run(tuple(frame_s), total_s, {"this process": used_s}, faces, seen, names, len(frame_s))
 
 
 def decoded(jpegs: Sequence[bytes], *, fps: float) -> Iterator[Frame]:
