@@ -77,7 +77,7 @@ def fed(force: MadeUpForce, url: str, footage: Footage, consumption: Consumption
         core_s,
         0,
         now["faces_seen"] - before["faces_seen"],
-        tuple(sorted(alert["subject_id"] for alert in alerts if alert["camera"] == OVER_HTTP)),
+        tuple(sorted(alert["subject_id"] for alert in alerts if alert["camera_id"] == OVER_HTTP)),
         now["frames"] - before["frames"],
     )
 
