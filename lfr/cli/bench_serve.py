@@ -74,13 +74,18 @@ def serve(
 
 
 def _show(document: dict[str, Any], *, quick: bool) -> None:
-    table = Table("", "ours", "peer", "ratio", "parity", "aim", "reached")
-    for row in document["rows"]:
-        parity = "\n".join(f"{name} {value}" for name, value in row["parity"].items())
+    table = Table("", "ours", "peer", "ratio", "aim reached")
+    for number, row in enumerate(document["rows"], start=1):
         reached = "" if "aim" not in row else "not measured" if quick else _verdict(row["reached"])
-        cells = (_cell(row, "ours"), _cell(row, "peer"), f"{row['ratio']:.2f}", parity, row.get("aim", ""), reached)
-        table.add_row(f"{row['name']}\n{row['unit']}; peer: {row['peer_name']}", *cells)
+        unit = row["unit"].partition(",")[0]
+        table.add_row(
+            f"{number}. {row['name']}, {unit}", _cell(row, "ours"), _cell(row, "peer"), f"{row['ratio']:.2f}", reached
+        )
     out.print(table)
+    for number, row in enumerate(document["rows"], start=1):
+        aim = f"; aim: {row['aim']}" if "aim" in row else ""
+        parity = ", ".join(f"{name} {value}" for name, value in row["parity"].items())
+        out.print(f"{number}. peer: {row['peer_name']}; parity: {parity}{aim}", style="dim")
     start = next(row["start"] for row in document["rows"] if "start" in row)
     for name, seconds in start["stages_s"].items():
         out.print(f"to the first answer, {name.replace('_', ' ')}: {seconds:.1f} s")
@@ -91,6 +96,8 @@ def _show(document: dict[str, Any], *, quick: bool) -> None:
         f"a core: {sizing['frames_per_core_s']} frames/s and {sizing['faces_per_core_s']} faces/s; cameras: "
         + ", ".join(f"{count} at {name.replace('_', ' ')}" for name, count in sizing["cameras_per_core"].items())
     )
+    spent = ", ".join(f"{part} {ms:.1f}" for part, ms in document["rows"][0]["core_ms_per_frame"][0].items())
+    out.print(f"milliseconds of a core for a frame: {spent}")
     out.print("resident, MiB: " + ", ".join(f"{part} {mib:.0f}" for part, mib in sizing["resident_mib"].items()))
     if (told := sizing["matcher_mib_per_10000_entries"]) is not None:
         out.print(f"10,000 entries in a matcher: {told} MiB")
