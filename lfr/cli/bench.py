@@ -186,11 +186,12 @@ def evaluate(
 @app.command()
 def pipeline(
     source: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--source",
-            metavar="FILE",
-            help="A recorded video.  [default: the street crowd if LFR_EVAL_DATA is set, else a simulated scene]",
+            metavar="FILE|FOLDER",
+            help="A recorded video, or a folder of its frames as pictures, 25 a second.  [default: the street crowd "
+            "if LFR_EVAL_DATA is set, else a simulated scene]",
         ),
     ] = None,
     references: Annotated[
@@ -216,17 +217,19 @@ def pipeline(
     """
     from tempfile import TemporaryDirectory
 
+    from lfr.evaluation.benchmarks import check_recorded
     from lfr.evaluation.benchmarks.pipeline import bench_pipeline
     from lfr.models import load_model
     from lfr.pipeline import Recogniser
 
+    if source is not None:
+        check_recorded(source)
     settings, version, threads = _setting(model, threads)
     with TemporaryDirectory() as folder, err.status("loading the model") as status:
-        if source is None:
-            source = _video(settings, Path(folder))
+        path = _video(settings, Path(folder)) if source is None else Path(source)
         recogniser = Recogniser(load_model(version, threads=threads, weights=settings.weights))
         row = bench_pipeline(
-            source,
+            path,
             recogniser,
             threads=threads,
             references=references,
@@ -278,45 +281,10 @@ def _pictures(folder: Path | None, settings: Settings) -> tuple[list[Path], str]
     return chosen, f"LFW, {len(chosen)} images"
 
 
-@app.command()
-def serve(
-    seconds: Annotated[float, typer.Option("--seconds", min=5, max=300, help="Length of the scene.")] = 20.0,
-    repeats: RepeatsOption = 3,
-    in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=8, help="Frames on their way at once.")] = 4,
-    model: ModelOption = None,
-    threads: ThreadsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """The service over HTTP, against the same pipeline in one process.
-
-    Starts a service on a store of its own, with made-up people in a simulated
-    scene. Both sides get the same JPEGs and commit their alerts; parity says
-    whether they saw as many people and raised the same alerts.
-    """
-    from lfr.cli.service_benchmark import bench_serve
-    from lfr.models import load_model
-
-    settings, _, threads = _setting(model, threads)
-    version = model or settings.model  # the shipped calibration is of the default version
-    loaded = load_model(version, threads=threads, weights=settings.weights)
-    with err.status("measuring the service") as status:
-        rows = bench_serve(
-            loaded,
-            threads=threads,
-            seconds=seconds,
-            repeats=repeats,
-            in_flight=in_flight,
-            weights=settings.weights,
-            progress=status.update,
-        )
-    _emit(rows, as_json=json)
-
-
 def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], str]:
     """Return the frames to detect in, and what to call them."""
-    from lfr.errors import RefusedError
-    from lfr.evaluation.benchmarks import FRAME_WH
-    from lfr.sources import Scene, SceneSettings, demo_portraits, is_recorded, source_name
+    from lfr.evaluation.benchmarks import FRAME_WH, check_recorded
+    from lfr.sources import Scene, SceneSettings, demo_portraits
 
     if source is None and settings.eval_data is not None:
         source, data = str(settings.eval_data / "video" / "street_crowd_1080p.mp4"), "street crowd"
@@ -325,8 +293,7 @@ def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], st
     else:
         scene = SceneSettings(resolution_wh=FRAME_WH, duration_s=SCENE_SECONDS, people_per_minute=90.0, fps=2.0)
         return (seen.frame for seen in Scene(demo_portraits(), scene).frames()), "simulated scene"
-    if not is_recorded(source):
-        raise RefusedError(f"{source_name(source)}: a benchmark takes recorded files only, and this is a live source")
+    check_recorded(source)
     return _recorded(source), data
 
 

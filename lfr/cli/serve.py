@@ -17,6 +17,7 @@ from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, o
 if TYPE_CHECKING:
     from lfr.serving.node import NodeSettings
     from lfr.serving.settings import AppArgs
+    from lfr.serving.starting import StartTimes
 
 __all__ = ["serve"]
 
@@ -95,15 +96,18 @@ def serve(
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
     try:
         with supervisor:
+            started = supervisor.started
+            assert started is not None, "it has started"
             document = {
                 "url": supervisor.url,
                 "docs": f"{supervisor.url}/docs",
                 "console": f"{supervisor.url}/console",
                 "started_in_s": round(time.monotonic() - began, 1),
+                "start": started.as_dict(),
                 "ray": {"address": node.address, "folder": str(node.folder)},
                 **supervisor.runs,
             }
-            emit(document, as_json=json, show=lambda: _show(document))
+            emit(document, as_json=json, show=lambda: _show(document, started))
             for kind in ends:
                 signal.signal(kind, end)
             supervisor.watch()
@@ -125,9 +129,10 @@ def _sources(given: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _show(document: dict[str, Any]) -> None:
+def _show(document: dict[str, Any], started: StartTimes) -> None:
     url = document["url"]
-    out.print(f"serving at [bold]{url}[/], ready after {document['started_in_s']} s (Ray, then Serve, then the models)")
+    out.print(f"serving at [bold]{url}[/], ready after {document['started_in_s']} s")
+    out.print(started.said(), style="dim", soft_wrap=True)
     for kind in ("model", "shadow"):
         if runs := document[kind]:
             out.print(f"{kind:<30}{runs['alias']}: {runs['version']}, digest {runs['digest']}", soft_wrap=True)

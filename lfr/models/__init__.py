@@ -11,6 +11,7 @@ from lfr.models.versions import (
     Model,
     ModelVersion,
     load_model,
+    version_digest,
 )
 from lfr.models.weights import SFACE, YUNET, WeightFile, weights_folder
 from lfr.models.yunet import STRIDES
@@ -34,5 +35,6 @@ __all__ = [
     "load_model",
     "load_onnx_model",
     "onnx_bytes",
+    "version_digest",
     "weights_folder",
 ]

@@ -28,6 +28,7 @@ __all__ = [
     "OnnxNetwork",
     "OpenVinoNetwork",
     "TorchNetwork",
+    "check_runtime",
     "import_openvino",
     "onnx_errors",
     "openvino_graph",
@@ -65,10 +66,7 @@ class TorchNetwork:
     """
 
     def __init__(self, module: ImageNetwork, *, precision: str = "f32", device: str = "cpu") -> None:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise RuntimeUnavailableError(
-                "CUDA was asked for and torch finds no CUDA device; choose a CPU version such as openvino-f32"
-            )
+        check_runtime("torch", precision=precision, device=device)
         self._module = module.to(device)
         self._device, self._rgb, self._bf16 = device, module.rgb, precision == "bf16"
 
@@ -102,12 +100,8 @@ class OpenVinoNetwork:
     """
 
     def __init__(self, module: ImageNetwork, *, precision: str = "f32", threads: int | None = None) -> None:
-        ov = import_openvino()
-        core = ov.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise RuntimeUnavailableError(
-                "OpenVINO bf16 needs a processor with AVX512_BF16 or AMX, and this one has neither; use openvino-f32"
-            )
+        check_runtime("openvino", precision=precision)
+        core = import_openvino().Core()
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
             "EXECUTION_MODE_HINT": "PERFORMANCE",
@@ -171,10 +165,9 @@ class OnnxNetwork:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
-        try:
-            import onnxruntime  # noqa: PLC0415 - an extra, loaded only when chosen
-        except ImportError as error:
-            raise RuntimeUnavailableError("ONNX Runtime is not installed: pip install 'lfr[onnxruntime]'") from error
+        check_runtime("onnxruntime")
+        import onnxruntime  # noqa: PLC0415 - an extra, loaded only when chosen
+
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:
@@ -195,6 +188,30 @@ class OnnxNetwork:
             x /= self._std
         outputs: Sequence[FloatArray] = self._session.run(None, {self._input: x})
         return tuple(outputs)
+
+
+def check_runtime(runtime: str, *, precision: str = "f32", device: str = "cpu") -> None:
+    """Raise unless a runtime can be had here at this precision, without loading a network.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        Its package, device or precision is not here; the message says what to do.
+    """
+    if runtime == "onnxruntime":
+        try:
+            import onnxruntime  # noqa: F401, PLC0415 - an extra, loaded only when chosen
+        except ImportError as error:
+            raise RuntimeUnavailableError("ONNX Runtime is not installed: pip install 'lfr[onnxruntime]'") from error
+    elif runtime == "openvino" and precision == "bf16":
+        if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise RuntimeUnavailableError(
+                "OpenVINO bf16 needs a processor with AVX512_BF16 or AMX, and this one has neither; use openvino-f32"
+            )
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeUnavailableError(
+            "CUDA was asked for and torch finds no CUDA device; choose a CPU version such as openvino-f32"
+        )
 
 
 def onnx_errors() -> tuple[type[Exception], ...]:

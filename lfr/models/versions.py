@@ -11,15 +11,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from lfr.errors import RuntimeUnavailableError
+from lfr.errors import ModelError, RuntimeUnavailableError
 from lfr.models.export import onnx_bytes
 from lfr.models.network import ImageNetwork
-from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, TorchNetwork
+from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, TorchNetwork, check_runtime
 from lfr.models.weights import load_sface, load_yunet, weights_folder
+from lfr.types import FloatArray, Pixels
 
 __all__ = [
     "ALIGNMENT_TEMPLATE",
@@ -32,6 +33,7 @@ __all__ = [
     "load_model",
     "network_facts",
     "network_of",
+    "version_digest",
 ]
 
 CROP_SIDE = 112
@@ -107,7 +109,13 @@ class Model:
     embedding_size: int = 128
 
 
-def load_model(name: str = DEFAULT_VERSION, *, threads: int | None = None, weights: Path | None = None) -> Model:
+def load_model(
+    name: str = DEFAULT_VERSION,
+    *,
+    threads: int | None = None,
+    weights: Path | None = None,
+    only: Literal["detector", "embedder"] | None = None,
+) -> Model:
     """Load a version.
 
     Parameters
@@ -119,6 +127,9 @@ def load_model(name: str = DEFAULT_VERSION, *, threads: int | None = None, weigh
         Torch has one number for the whole process, which this sets.
     weights
         Folder of the weight pack; None takes the installed one.
+    only
+        The one network to make ready, for a process that uses no other; the digest is of both all the same, and
+        using the other raises ModelError.
 
     Raises
     ------
@@ -127,18 +138,43 @@ def load_model(name: str = DEFAULT_VERSION, *, threads: int | None = None, weigh
     WeightsError
         A weight file is missing or is not the pinned one.
     """
+    version, detector, embedder = _parts(name, weights)
+
+    def ready(part: str, module: ImageNetwork) -> Network:
+        return network_of(version, module, threads=threads) if only in (None, part) else _NotLoaded(part)
+
+    digest = _digest(version, detector=detector, embedder=embedder)
+    return Model(version, digest, ready("detector", detector), ready("embedder", embedder))
+
+
+def version_digest(name: str = DEFAULT_VERSION, *, weights: Path | None = None) -> str:
+    """Return the digest that a version would load with here, without making its networks ready.
+
+    Raises
+    ------
+    RuntimeUnavailableError, WeightsError
+        As `load_model`.
+    """
+    version, detector, embedder = _parts(name, weights)
+    check_runtime(version.runtime, precision=version.precision, device=version.device)
+    return _digest(version, detector=detector, embedder=embedder)
+
+
+@dataclass(frozen=True)
+class _NotLoaded:
+    """In place of a network that was not asked for."""
+
+    part: str
+
+    def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:  # noqa: ARG002 # the protocol's
+        raise ModelError(f"the model was loaded without its {self.part}")
+
+
+def _parts(name: str, weights: Path | None) -> tuple[ModelVersion, ImageNetwork, ImageNetwork]:
     if name not in VERSIONS:
         raise RuntimeUnavailableError(f"no model version {name!r}; there are {', '.join(VERSIONS)}")
-    version = VERSIONS[name]
     folder = weights or weights_folder()
-    detector, embedder = load_yunet(folder), load_sface(folder)
-    digest = _digest(version, detector=detector, embedder=embedder)
-    return Model(
-        version,
-        digest,
-        network_of(version, detector, threads=threads),
-        network_of(version, embedder, threads=threads),
-    )
+    return VERSIONS[name], load_yunet(folder), load_sface(folder)
 
 
 def network_of(version: ModelVersion, module: ImageNetwork, *, threads: int | None) -> Network:

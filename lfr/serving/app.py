@@ -32,7 +32,10 @@ from lfr.serving.rolling import check_roll, running_model
 from lfr.serving.settings import AppArgs, Replicas
 from lfr.serving.steward import Steward
 
-__all__ = ["Built", "build", "create_served_app", "made"]
+__all__ = ["PARTS", "Prepared", "application", "build", "check_may_run", "create_served_app", "prepared"]
+
+PARTS = ("Detector", "Embedder", "Steward")
+"""The parts that can be asked when they had opened what they need."""
 
 _LOG = logging.getLogger(__name__)
 _HEALTH: dict[str, Any] = {"health_check_period_s": 1, "health_check_timeout_s": 10, "graceful_shutdown_timeout_s": 5}
@@ -54,12 +57,24 @@ class Api:
 
 
 @dataclass(frozen=True)
-class Built:
-    """The application, and what it was resolved to run."""
+class Prepared:
+    """What the application is to run.
 
-    application: serve.Application
+    Attributes
+    ----------
+    args
+        Resolved.
+    model, shadow
+        The version that runs, and the one that looks on, if there is one.
+    """
+
+    args: AppArgs
     model: ServedModel
     shadow: ServedShadow | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return which versions those are, as JSON has it."""
+        return {"model": self.model.as_dict(), "shadow": self.shadow.as_dict() if self.shadow else None}
 
 
 def build(args: AppArgs) -> serve.Application:
@@ -80,21 +95,34 @@ def build(args: AppArgs) -> serve.Application:
     ModelError
         The model cannot be loaded, or the shadow's calibration is of another model than the shadow.
     """
-    return made(args).application
-
-
-def made(args: AppArgs) -> Built:
-    """Return the application with what it runs; as `build`."""
     if not ray.is_initialized():
         raise SettingsError("build: this process is not connected to a Ray node; give its address")
     check_node()
+    found = prepared(args)
+    check_may_run(found)
+    return application(found)
+
+
+def prepared(args: AppArgs) -> Prepared:
+    """Return what the arguments stand for; raises as `build`. No node is needed for it."""
     args = args.resolved()
     with closing(open_service_store(args)) as store:  # what is wrong with it shows here, and not in every replica
         model, shadow = resolve(args, store), resolve_shadow(args, store)
-        check_roll(store, running_model(), model.digest)
     _LOG.info("model %s is %s, digest %s", model.alias, model.version, model.digest)
     if shadow is not None:
         _LOG.info("shadow %s is %s, digest %s", shadow.model.alias, shadow.model.version, shadow.model.digest)
+    return Prepared(args, model, shadow)
+
+
+def check_may_run(prepared: Prepared) -> None:
+    """Raise RefusedError where another model runs on this node and a deployment is live with it."""
+    with closing(open_service_store(prepared.args)) as store:
+        check_roll(store, running_model(), prepared.model.digest)
+
+
+def application(prepared: Prepared) -> serve.Application:
+    """Return the application with its parts."""
+    args, model, shadow = prepared.args, prepared.model, prepared.shadow
     batching = {"batch_wait_s": args.batch_wait_s}
     detector = _deployment(
         Detector, "Detector", args.detector, user_config={**batching, "max_batch_size": args.batch_frames}
@@ -109,7 +137,7 @@ def made(args: AppArgs) -> Built:
 
     # Each open stream of events holds one place.
     api = _deployment(serve.ingress(interface)(Api), "Api", args.api, max_ongoing_requests=1_000)
-    return Built(api.bind(detector, embedder, steward), model, shadow)
+    return api.bind(detector, embedder, steward)
 
 
 def create_served_app(args: AppArgs, model: ServedModel, shadow: ServedShadow | None = None) -> FastAPI:

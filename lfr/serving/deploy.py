@@ -1,22 +1,33 @@
-"""Put the application on a node: run as a process of its own, because one that talks to Ray ends when Ray does."""
+"""Put the application on a node: run as a process of its own, because one that talks to Ray ends when Ray does.
+
+It begins while the node starts: its imports and the model's digest need no node.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
 
 import ray
 from ray import serve
 
 from lfr.errors import LfrError
-from lfr.serving.app import Built, made
+from lfr.serving.app import PARTS, Prepared, application, check_may_run, prepared
 from lfr.serving.fleet import APP_NAME, NAMESPACE
+from lfr.serving.node import check_node
 from lfr.serving.settings import AppArgs
+from lfr.serving.starting import DeployTimes, Opened
 
 __all__ = ["deploy", "main"]
 
 
-def deploy(args: AppArgs, *, address: str, host: str, port: int) -> Built:
+def deploy(
+    args: AppArgs, *, address: str, host: str, port: int, wait_for_node: Callable[[], object]
+) -> tuple[Prepared, DeployTimes]:
     """Connect to a node, start Serve's proxy, and run the application; it stays when this process ends.
 
     Where it runs already, new replicas take the place of the old ones, which end once the new ones are up.
@@ -29,40 +40,51 @@ def deploy(args: AppArgs, *, address: str, host: str, port: int) -> Built:
         Of the node's head.
     host, port
         Where the interface listens.
+    wait_for_node
+        Returns once the node is up.
 
     Returns
     -------
-    What runs now.
+    What runs now, and what was done when.
 
     Raises
     ------
     LfrError
         As `lfr.serving.app.build`.
     """
+    found = prepared(args)
+    ready = time.time()
+    wait_for_node()
     ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    check_node()
     serve.start(http_options={"host": host, "port": port}, proxy_location="HeadOnly")
-    built = made(args)
-    serve.run(built.application, name=APP_NAME, route_prefix="/")
-    return built
+    proxied = time.time()
+    check_may_run(found)
+    serve.run(application(found), name=APP_NAME, route_prefix="/")
+    ran = time.time()
+    return found, DeployTimes(ready, proxied, ran, {name: _opened(name) for name in PARTS})
+
+
+def _opened(part: str) -> Opened:
+    opened = serve.get_deployment_handle(part, APP_NAME).opened.remote().result()
+    assert isinstance(opened, Opened), "every part that is asked says when it had opened what it needs"
+    return opened
 
 
 def main() -> None:
-    """Deploy with the arguments in one JSON document on standard input: ``args``, ``address``, ``host``, ``port``.
+    """Deploy with a line of JSON on standard input: ``args``, ``address``, ``host``, ``port``.
 
-    What runs then is one JSON line on standard output: ``model`` and ``shadow``.
+    The next line, whatever it holds, says that the node is up. Prints what runs and what was done when, in a line of
+    JSON.
     """
-    import json  # noqa: PLC0415
-
-    asked = json.loads(sys.stdin.read())
+    asked = json.loads(sys.stdin.readline())
+    args = AppArgs.model_validate(asked.pop("args"))
     try:
-        built = deploy(
-            AppArgs.model_validate(asked["args"]), address=asked["address"], host=asked["host"], port=asked["port"]
-        )
+        runs, times = deploy(args, **asked, wait_for_node=sys.stdin.readline)
     except LfrError as error:
         sys.stderr.write(f"lfr: {error}\n")
         sys.exit(2)
-    shadow = built.shadow.as_dict() if built.shadow is not None else None
-    sys.stdout.write(json.dumps({"model": built.model.as_dict(), "shadow": shadow}) + "\n")
+    sys.stdout.write(json.dumps({"runs": runs.as_dict(), "times": asdict(times)}) + "\n")
 
 
 if __name__ == "__main__":

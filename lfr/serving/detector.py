@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from ray import serve
@@ -12,6 +13,7 @@ from lfr.pipeline import Recogniser
 from lfr.serving.crossing import SentFrame
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
+from lfr.serving.starting import Opened
 from lfr.sources import decode_image
 from lfr.types import Faces
 
@@ -30,8 +32,14 @@ class Detector:
     """
 
     def __init__(self, args: AppArgs, served: ServedModel) -> None:
-        self._recogniser = Recogniser(open_model(args, served), min_face_px=args.min_face_px)
+        reached = time.time()
+        self._recogniser = Recogniser(open_model(args, served, only="detector"), min_face_px=args.min_face_px)
         self._max_pixels = args.limits.frame_pixels
+        self._opened = Opened(reached, time.time())
+
+    def opened(self) -> Opened:
+        """Return when this process had opened what it needs."""
+        return self._opened
 
     def model_digest(self) -> str:
         """Return the digest of the model in use."""

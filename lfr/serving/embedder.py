@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from ray import serve
 
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
+from lfr.serving.starting import Opened
 from lfr.types import Embeddings, FloatArray, Pixels
 from lfr.vision import Embedder as Network
 
@@ -28,9 +30,15 @@ class Embedder:
     """
 
     def __init__(self, args: AppArgs, served: ServedModel) -> None:
-        model = open_model(args, served)
+        reached = time.time()
+        model = open_model(args, served, only="embedder")
         self._network = Network(model, batch_size=args.batch_crops)
         self._digest = model.digest
+        self._opened = Opened(reached, time.time())
+
+    def opened(self) -> Opened:
+        """Return when this process had opened what it needs."""
+        return self._opened
 
     def model_digest(self) -> str:
         """Return the digest of the model in use."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lfr.alerts.shadow_counts import ShadowVersion
 from lfr.database import Store, open_store
 from lfr.deployments import shipped_calibration
 from lfr.errors import ModelMismatchError, RefusedError, SettingsError
-from lfr.models import DEFAULT_VERSION, VERSIONS, Model, load_model
+from lfr.models import DEFAULT_VERSION, VERSIONS, Model, load_model, version_digest
 from lfr.serving.settings import AppArgs
 from lfr.types import Calibration
 
@@ -137,8 +137,7 @@ def resolve_shadow(args: AppArgs, store: Store) -> ServedShadow | None:
 def _resolved(alias: str, args: AppArgs, store: Store) -> tuple[ServedModel, Calibration | None]:
     """Return a version's own name or an alias resolved, and the calibration that comes with it."""
     if alias in VERSIONS:
-        digest = load_model(alias, threads=args.threads, weights=args.weights).digest
-        return ServedModel(alias, alias, digest), shipped_calibration()
+        return ServedModel(alias, alias, version_digest(alias, weights=args.weights)), shipped_calibration()
     from lfr.registry import find_evidence  # noqa: PLC0415 # MLflow, only where an alias is asked for
     from lfr.registry.promotion import resolve as promoted  # noqa: PLC0415
 
@@ -162,8 +161,15 @@ def open_registry(args: AppArgs) -> Tracking:
     return open_tracking(_home(args), uri=args.tracking_uri)
 
 
-def open_model(args: AppArgs, served: ServedModel) -> Model:
+def open_model(args: AppArgs, served: ServedModel, *, only: Literal["detector", "embedder"] | None = None) -> Model:
     """Load the model that was resolved at start.
+
+    Parameters
+    ----------
+    args, served
+        Of the app.
+    only
+        The one network that this process needs; a version out of the registry is loaded whole.
 
     Raises
     ------
@@ -173,7 +179,7 @@ def open_model(args: AppArgs, served: ServedModel) -> Model:
         It cannot be loaded here.
     """
     if served.folder is None:
-        model = load_model(served.version, threads=args.threads, weights=args.weights)
+        model = load_model(served.version, threads=args.threads, weights=args.weights, only=only)
     else:
         from lfr.registry import load_bundle  # noqa: PLC0415
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -108,6 +108,11 @@ class AppArgs(_Model):
     def addresses(self) -> dict[str, str]:
         """Address of each source by its name."""
         return {name: spec.get_secret_value() for name, spec in self.sources.items()}
+
+    def told(self) -> dict[str, Any]:
+        """Return the arguments as JSON with their secrets as they are, for the standard input of another process."""
+        url = self.database_url.get_secret_value() if self.database_url is not None else None
+        return {**self.model_dump(mode="json"), "database_url": url, "sources": self.addresses}
 
     def matchers(self, watchlist_size: int) -> int:
         """Return over how many matchers a list of so many entries is spread."""

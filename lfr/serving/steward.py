@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from lfr.errors import LfrError
 from lfr.oversight import Sweeper
 from lfr.serving.fleet import Fleet
 from lfr.serving.opening import ServedModel, ServedShadow, open_service_store
 from lfr.serving.settings import AppArgs
+from lfr.serving.starting import Opened
 
 __all__ = ["Steward"]
 
@@ -27,6 +29,7 @@ class Steward:
     """
 
     def __init__(self, args: AppArgs, model: ServedModel, shadow: ServedShadow | None = None) -> None:
+        reached = time.time()
         self._store = open_service_store(args)
         self._fleet = Fleet(args, model, shadow)
         self._sweeper = Sweeper(self._store, every_s=args.sweep_every_s)
@@ -34,6 +37,11 @@ class Steward:
         self._sweeper.__enter__()
         self._thread = threading.Thread(target=self._run, name="steward", daemon=True)
         self._thread.start()
+        self._opened = Opened(reached, time.time())
+
+    def opened(self) -> Opened:
+        """Return when this process had opened what it needs."""
+        return self._opened
 
     def check_health(self) -> None:
         """Raise where the work has ended, so that Serve starts another."""

@@ -26,6 +26,7 @@ import psutil
 from lfr.errors import ServiceError, SettingsError
 from lfr.serving.node import NodeSettings, node_environment
 from lfr.serving.settings import AppArgs
+from lfr.serving.starting import DeployTimes, StartTimes
 
 __all__ = ["Supervisor"]
 
@@ -55,6 +56,8 @@ class Supervisor:
         How often all of it was started.
     runs
         ``model`` and ``shadow`` that it was resolved to run: alias, version and digest.
+    started
+        Where the time of the last start went; None before the first.
     """
 
     args: AppArgs
@@ -64,7 +67,9 @@ class Supervisor:
     say: Callable[[str], None] = lambda _: None
     starts: int = 0
     runs: Mapping[str, Any] = field(default_factory=dict)
+    started: StartTimes | None = None
     _process: subprocess.Popen[str] | None = None
+    _deploying: subprocess.Popen[str] | None = None
     _done: threading.Event = field(default_factory=threading.Event)
     _roll: threading.Event = field(default_factory=threading.Event)
 
@@ -98,12 +103,16 @@ class Supervisor:
         """
         self.starts += 1
         environment = node_environment(self.node, os.environ)
+        began = time.time()
         try:
             self.say("starting the Ray node")
+            self._begin_to_deploy(environment)
             self._start_node(environment, tries=3)
+            node = time.time()
             self.say("starting detector, embedder and interface")
-            self.runs = self._deploy(environment)
+            deployed = self._deploy()
             self._wait_for_answer()
+            self.started = StartTimes(began, node, time.time(), deployed)
         except BaseException:
             self.stop()
             raise
@@ -141,7 +150,8 @@ class Supervisor:
         self.say("rolling: resolving the model anew")
         before = self.runs
         try:
-            self.runs = self._deploy(node_environment(self.node, os.environ))
+            self._begin_to_deploy(node_environment(self.node, os.environ))
+            self._deploy()
         except (ServiceError, SettingsError) as error:
             self.say(f"not rolled, {_named(before)} goes on: {error}")
             return False
@@ -162,6 +172,13 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every process of the node: they share a session of their own."""
+        deploying, self._deploying = self._deploying, None
+        if deploying is not None:
+            deploying.kill()
+            deploying.communicate()
+        self._stop_node()
+
+    def _stop_node(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -191,33 +208,45 @@ class Supervisor:
                 break
             time.sleep(0.1)
         if tries > 1:
-            self.stop()
+            self._stop_node()
             self._start_node(environment, tries=tries - 1)
             return
         last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         raise ServiceError(f"the Ray node did not start: {''.join(last) or 'no reason given'} ({path})")
 
-    def _deploy(self, environment: dict[str, str]) -> Mapping[str, Any]:
-        args = self.args.model_dump(mode="json")
-        if self.args.database_url is not None:
-            args["database_url"] = self.args.database_url.get_secret_value()
-        args["sources"] = self.args.addresses
-        asked = {"args": args, "address": self.node.address, "host": self.host, "port": self.port}
+    def _begin_to_deploy(self, environment: dict[str, str]) -> None:
+        """Start the deploying process, whose imports and model need no node, so that they are there when it is."""
+        asked = {"args": self.args.told(), "address": self.node.address, "host": self.host, "port": self.port}
+        self._deploying = subprocess.Popen(
+            [sys.executable, "-m", "lfr.serving.deploy"], env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert self._deploying.stdin is not None, "it was asked for a pipe"
+        with suppress(BrokenPipeError):  # it ended at once; `_deploy` says why
+            self._deploying.stdin.write(json.dumps(asked) + "\n")
+            self._deploying.stdin.flush()
+
+    def _deploy(self) -> DeployTimes:
+        """Let the deploying process go on, now that the node is up; what runs then is in `runs`."""
+        deploying, self._deploying = self._deploying, None
+        assert deploying is not None, "it was begun"
         try:
-            done = subprocess.run(  # our own command
-                [sys.executable, "-m", "lfr.serving.deploy"], input=json.dumps(asked), env=environment, text=True,
-                capture_output=True, timeout=_DEPLOY_S, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise ServiceError(f"the application did not start within {_DEPLOY_S:.0f} seconds") from error
-        if done.returncode == 0:
-            runs: Mapping[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-            return runs
-        lines = done.stderr.strip().splitlines()
+            printed, said = deploying.communicate("the node is up\n", timeout=_DEPLOY_S)
+        except BaseException as error:
+            deploying.kill()
+            deploying.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise ServiceError(f"the application did not start within {_DEPLOY_S:.0f} seconds") from error
+            raise
+        if deploying.returncode == 0:
+            document = json.loads(printed.strip().splitlines()[-1])
+            self.runs = document["runs"]
+            return DeployTimes.from_document(document["times"])
+        lines = said.strip().splitlines()
         own = next((line.removeprefix("lfr: ") for line in reversed(lines) if line.startswith("lfr: ")), None)
         if own is not None:
             raise SettingsError(own)
-        (self.node.folder / "deploy.log").write_text(done.stderr, encoding="utf-8")
+        (self.node.folder / "deploy.log").write_text(said, encoding="utf-8")
         reason = lines[-1] if lines else "no reason given"
         raise ServiceError(f"the application did not start: {reason} ({self.node.folder / 'deploy.log'})")
 

@@ -12,6 +12,7 @@ import re
 import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -144,16 +145,17 @@ def _jpeg_has_end(data: bytes) -> bool:
 
 
 def _to_bgr(image: Image.Image) -> Pixels:
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        grey = _eight_bits(np.asarray(upright), sixteen=upright.mode.startswith("I;16"))
+    # Pillow copies a whole picture at each step, also where there is nothing to do: such steps are left out.
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _eight_bits(np.asarray(image), sixteen=image.mode.startswith("I;16"))
         rgb = np.repeat(grey[:, :, None], 3, axis=2)
-    elif "A" in upright.getbands() or "transparency" in upright.info:
-        opaque = Image.new("RGBA", upright.size, (*_BACKGROUND, 255))
-        rgb = np.asarray(Image.alpha_composite(opaque, upright.convert("RGBA")).convert("RGB"))
+    elif "A" in image.getbands() or "transparency" in image.info:
+        opaque = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
+        rgb = np.asarray(Image.alpha_composite(opaque, image.convert("RGBA")).convert("RGB"))
     else:
-        rgb = np.asarray(upright.convert("RGB"))
-    return np.ascontiguousarray(rgb[:, :, ::-1], np.uint8)
+        rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)  # several times as fast as a reversed copy
 
 
 def _eight_bits(grey: np.ndarray[tuple[int, ...], np.dtype[np.generic]], *, sixteen: bool) -> Pixels:

@@ -20,7 +20,7 @@ from lfr.sources.quiet import quiet_decoder
 from lfr.sources.source import Source
 from lfr.types import Frame, Pixels
 
-__all__ = ["PictureSource", "VideoSource"]
+__all__ = ["PictureSource", "VideoSource", "recorded_pictures"]
 
 _LOG = logging.getLogger(__name__)
 _KEY_PICTURE = ord("I")
@@ -54,7 +54,7 @@ class PictureSource(Source):
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         folder = path.is_dir()
-        self._paths = _pictures(path) if folder else [path]
+        self._paths = recorded_pictures(path) if folder else [path]
         if not self._paths:
             raise SourceError(f"{path}: the folder holds no picture")
         self._first: Pixels | None = read_image(self._paths[0])
@@ -200,7 +200,14 @@ class VideoSource(Source):
         return False
 
 
-def _pictures(folder: Path) -> list[Path]:
+def recorded_pictures(folder: Path) -> list[Path]:
+    """Return a folder's pictures in order of their names, numbers in them by value, hidden files left out.
+
+    Raises
+    ------
+    SourceError
+        The folder cannot be read.
+    """
     try:
         found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
     except OSError as error:

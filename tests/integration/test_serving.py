@@ -24,6 +24,8 @@ import pytest
 from sqlalchemy import select
 
 from lfr.alerts import list_alerts
+from lfr.cli.service_benchmark import Footage, Sizes, frame_rows
+from lfr.cli.service_benchmark.consumption import Consumption
 from lfr.client import FieldUnit, FrameResult
 from lfr.database.tables import AuditEntry
 from lfr.deployments import end, live
@@ -83,6 +85,34 @@ def test_somebody_who_is_listed_alerts_once_and_a_stranger_never(service: Runnin
     assert results[0].document["model"]["version"] == "openvino-f32"
     assert [result.alerts for result in seen(service, service.made, STRANGER, camera="south")] == [()] * 13
     assert alerts_of(service.made) == [LISTED]
+
+
+def test_the_benchmark_sees_the_same_people_and_alerts_over_http_as_in_one_process(
+    service: RunningService, one_thread_model: Model
+) -> None:
+    """A short form: that both sides do the same, and not how fast."""
+    footage = Footage("somebody listed", 10.0, (640, 360), list(walk(LISTED)), service.made.people)
+    used = Consumption(service.supervisor.node_pid)
+    sizes = Sizes(frames=12, paced_frames=6, repeats=1, warm_up=0)
+    rows = frame_rows(service.made, one_thread_model, service.url, footage, used, sizes, in_flight=4)
+    assert [row["parity"] for row in rows] == [
+        {"frames": True, "faces_seen": True, "alerts": True, "alerts_raised": 1, "people": 1},
+        {"frames": True, "faces_seen": True, "alerts": True, "alerts_raised": 1, "people": 1},
+    ]
+    assert all({"aim", "reached", "ours_spread", "peer_spread", "repeats"} <= row.keys() for row in rows)
+    served, here = rows[0]["core_ms_per_frame"]
+    assert {"camera", "detector", "embedder", "interface"} <= served.keys()
+    assert here.keys() == {"this process"}
+    assert {"camera", "detector", "embedder", "interface", "steward", "matcher"} <= used.resident_mib().keys()
+
+
+def test_the_supervisor_says_where_the_time_of_the_start_went(service: RunningService) -> None:
+    started = service.supervisor.started
+    assert started is not None
+    assert all(seconds >= 0 for seconds in started.stages_s.values())
+    assert sum(started.stages_s.values()) == pytest.approx(started.total_s)
+    assert set(started.parts_s) == {"Detector", "Embedder", "Steward"}
+    assert all(part["opening"] > 0 for part in started.parts_s.values())
 
 
 def test_events_come_as_they_are_committed_and_go_on_after_the_last_one_that_was_seen(service: RunningService) -> None:

@@ -6,6 +6,7 @@ from lfr.evaluation.benchmarks.evaluate import EvaluationSet, bench_evaluate, ma
 from lfr.evaluation.benchmarks.machine import core_count, fastest_version, has_bf16, machine_facts
 from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
 from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, sface_onnx, yunet_onnx
+from lfr.evaluation.benchmarks.recorded import check_recorded
 from lfr.evaluation.benchmarks.timing import Timing, benchmark_row, interleave, latencies_s
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "bench_match",
     "benchmark_row",
     "box_parity",
+    "check_recorded",
     "core_count",
     "cosine_parity",
     "fastest_version",

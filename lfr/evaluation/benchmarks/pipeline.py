@@ -1,4 +1,4 @@
-"""The whole pipeline on a video against OpenCV's own way: every face of every frame.
+"""The whole pipeline on a video, or a folder of its frames, against OpenCV's own way: every face of every frame.
 
 Both decode the same file, with the same number of threads, in turn. Speed
 alone proves nothing, so the same run checks that the pipeline covers the
@@ -9,7 +9,7 @@ frame would raise.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,15 +19,16 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lfr.errors import ImageError
 from lfr.evaluation.benchmarks.peers import quiet_opencv
 from lfr.geometry import iou_matrix
 from lfr.matching import DecisionRule, Snapshot
 from lfr.models import CROP_SIDE, export_models
 from lfr.pipeline import FrameResult, Recogniser, StreamProcessor, StreamSettings
-from lfr.sources import open_source
+from lfr.sources import open_source, recorded_pictures
 from lfr.sources.quiet import quiet_decoder
 from lfr.tracking import Tracker
-from lfr.types import Embeddings, Faces, FloatArray, Pixels
+from lfr.types import Embeddings, Faces, FloatArray, Frame, Pixels
 from lfr.vision import ENROLMENT_POLICY, assess
 
 __all__ = ["bench_pipeline"]
@@ -35,6 +36,7 @@ __all__ = ["bench_pipeline"]
 PEER_SCORE = 0.7
 COVERED_PX, COVERED_IOU = 40.0, 0.5
 DISTRACTOR_SEED = 20_230_417
+_FOLDER_FPS = 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +61,8 @@ class _Peer:
 
     def run(self, path: Path, references: FloatArray) -> list[tuple[_PeerFrame, FloatArray]]:
         """Return for every frame what was found and each face's score with every reference."""
-        with quiet_decoder():
-            capture = cv2.VideoCapture(str(path))
         frames: list[tuple[_PeerFrame, FloatArray]] = []
-        while True:
-            more, pixels = capture.read()
-            if not more:
-                return frames
+        for pixels in _read(path):
             found = self._detector.detect(pixels)[1]
             raw: FloatArray = np.zeros((0, 15), np.float32) if found is None else np.asarray(found, np.float32)
             crops = [np.asarray(self._recogniser.alignCrop(pixels, row), np.uint8) for row in raw]
@@ -75,6 +72,25 @@ class _Peer:
             xyxy: FloatArray = np.concatenate([raw[:, :2], raw[:, :2] + raw[:, 2:4]], axis=1)
             scores = vectors @ references.T if len(raw) else np.zeros((0, len(references)), np.float32)
             frames.append((_PeerFrame(xyxy, raw, crops, vectors), scores))
+        return frames
+
+
+def _read(path: Path) -> Iterator[Pixels]:
+    """Yield the frames of a video, or the pictures of a folder, as OpenCV reads them."""
+    if path.is_dir():
+        for picture in recorded_pictures(path):
+            pixels = cv2.imread(str(picture), cv2.IMREAD_COLOR)
+            if pixels is None:
+                raise ImageError(f"{picture}: OpenCV cannot read it")
+            yield np.asarray(pixels, np.uint8)
+        return
+    with quiet_decoder():
+        capture = cv2.VideoCapture(str(path))
+    while True:
+        more, frame = capture.read()
+        if not more:
+            return
+        yield np.asarray(frame, np.uint8)
 
 
 def bench_pipeline(
@@ -99,7 +115,8 @@ def bench_pipeline(
     Parameters
     ----------
     path
-        The video; it stays in memory frame by frame and nothing of it is kept.
+        The video, or a folder of its frames as pictures of one size, which are taken to be 25 a second; it stays in
+        memory frame by frame and nothing of it is kept.
     recogniser
         The version to measure, made with ``threads`` threads.
     threads
@@ -124,7 +141,7 @@ def bench_pipeline(
         progress("exporting the networks for OpenCV")
         export_models(Path(folder), to="onnx", weights=weights)
         peer = _Peer(Path(folder), source.resolution_wh)
-    fps = source.fps or 25.0
+    fps = source.fps or _FOLDER_FPS
     progress("warming up OpenCV, which also says who is in the video")
     found = [frame for frame, _ in peer.run(path, np.zeros((1, 128), np.float32))]
     snapshot, peer_references = _watchlists(found, recogniser, fps=fps, size=references)
@@ -179,8 +196,11 @@ def bench_pipeline(
 
 
 def _run(path: Path, processor: StreamProcessor) -> list[FrameResult]:
+    """Process the frames; those of a folder, which has no clock, are taken to be 25 a second."""
     with open_source(path) as source:
-        return [processor.process(frame) for frame in source]
+        if source.fps is not None:
+            return [processor.process(frame) for frame in source]
+        return [processor.process(Frame(f.index, f.index / _FOLDER_FPS, f.pixels)) for f in source]
 
 
 def _watchlists(

@@ -6,29 +6,27 @@ rows of seconds less is better, in rows of a rate more is.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import numpy as np
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from lfr.alerts import Sighting, raise_alerts
 from lfr.audit import export_chain, force_chain, verify_export
 from lfr.database import Store
-from lfr.database.store import new_id
 from lfr.database.tables import Alert, AuditEntry, Entry, Reference
 from lfr.deployments import live, shipped_calibration
 from lfr.evaluation.benchmarks.store_audit import audit_rows
 from lfr.evaluation.benchmarks.store_cast import (
     Cast,
     entry_rows,
+    fill_list,
     live_deployment,
     made_up_cast,
     numbered_jpeg,
@@ -49,7 +47,6 @@ Part = Literal["import", "seal", "alerts", "verify"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _BATCH = 16
 _ALERTS_AT_ONCE = 16
-_ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -209,7 +206,9 @@ def _seal_row(
     seals, loads, same = [], [], True
     for turn in range(sizes.repeats):
         watchlist_id = open_list(store, cast, model)
-        vectors = _fill(store, cast, watchlist_id, model, pictures[0].read_bytes(), sizes.entries, seed=turn)
+        vectors = fill_list(
+            store, cast.manager, watchlist_id, model, pictures[0].read_bytes(), entries=sizes.entries, seed=turn
+        )
         approve(store, cast.officer, watchlist_id)
         started = time.perf_counter()
         digest = seal(store, cast.manager, watchlist_id)
@@ -234,54 +233,6 @@ def _seal_row(
 
 def _in_order(vectors: FloatArray) -> FloatArray:
     return vectors[np.lexsort(vectors.T)]
-
-
-def _fill(
-    store: Store, cast: Cast, watchlist_id: str, model: Model, image: bytes, entries: int, *, seed: int
-) -> FloatArray:
-    """Put random unit templates on an open list, encrypted as an import does; return them, (n, 128)."""
-    vectors = np.random.default_rng(seed).standard_normal((entries, 128)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    key, now = store.keys.load(watchlist_id), store.now()
-    digest = hashlib.sha256(image).hexdigest()
-    for first in range(0, entries, _ROWS_AT_ONCE):
-        listed, references = [], []
-        for number, vector in enumerate(vectors[first : first + _ROWS_AT_ONCE], start=first):
-            entry_id, reference_id = new_id("entry"), new_id("reference")
-            listed.append(
-                {
-                    "id": entry_id,
-                    "watchlist_id": watchlist_id,
-                    "subject_id": f"s{number:06d}",
-                    "category": "wanted-on-warrant",
-                    "reason": "a benchmark",
-                    "legal_basis": "none: made up",
-                    "image_source": "made up",
-                    "lawfully_held": True,
-                    "image_date": date(2025, 6, 1),
-                    "expires_at": datetime(2099, 12, 31, tzinfo=UTC),
-                    "under_18": False,
-                    "added_by": cast.manager.id,
-                    "added_at": now,
-                }
-            )
-            references.append(
-                {
-                    "id": reference_id,
-                    "entry_id": entry_id,
-                    "watchlist_id": watchlist_id,
-                    "ordinal": 0,
-                    "image_digest": digest,
-                    "image": key.encrypt(image, row=f"{reference_id}:image"),
-                    "template": key.encrypt(vector.tobytes(), row=f"{reference_id}:template"),
-                    "model_digest": model.digest,
-                    "quality": {},
-                }
-            )
-        with store.database.write() as session:
-            session.execute(insert(Entry), listed)
-            session.execute(insert(Reference), references)
-    return vectors
 
 
 def _alert_rows(

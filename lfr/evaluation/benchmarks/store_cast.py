@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from sqlalchemy import insert
+
 from lfr.access import ForcePolicy, Principal, Role, add_person, authenticate, init_access, set_policy
 from lfr.database import Store, create_store
+from lfr.database.store import new_id
+from lfr.database.tables import Entry, Reference
 from lfr.deployments import authorise, create_deployment, request_from, start
 from lfr.evaluation.benchmarks.postgres import postgres_binaries, postgres_cluster
 from lfr.models import Model
+from lfr.types import FloatArray
 from lfr.watchlist import EntryRow, approve, create_watchlist, import_entries, seal
 
-__all__ = ["Cast", "entry_rows", "live_deployment", "made_up_cast", "numbered_jpeg", "open_list", "temporary_stores"]
+__all__ = [
+    "Cast",
+    "entry_rows",
+    "fill_list",
+    "live_deployment",
+    "made_up_cast",
+    "numbered_jpeg",
+    "open_list",
+    "temporary_stores",
+]
 
 _FORCE = "made-up"
+_ROWS_AT_ONCE = 1_000
 _ENTRY = {
     "category": "wanted-on-warrant",
     "reason": "a benchmark",
@@ -116,3 +133,65 @@ def live_deployment(store: Store, cast: Cast, model: Model, images: Sequence[Pat
     authorise(store, cast.officer, deployment_id, reasons="made-up people only")
     start(store, cast.operator, deployment_id)
     return deployment_id
+
+
+def fill_list(
+    store: Store, manager: Principal, watchlist_id: str, model: Model, image: bytes, *, entries: int, seed: int
+) -> FloatArray:
+    """Put random unit templates on an open list, encrypted as an import does; return them, (n, 128).
+
+    Parameters
+    ----------
+    store, manager, watchlist_id
+        Where, whose deed it is, and the list.
+    model
+        Of the list.
+    image
+        Every entry's reference.
+    entries
+        How many, each of another subject.
+    seed
+        Of the templates.
+    """
+    vectors = np.random.default_rng(seed).standard_normal((entries, 128)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    key, now = store.keys.load(watchlist_id), store.now()
+    digest = hashlib.sha256(image).hexdigest()
+    for first in range(0, entries, _ROWS_AT_ONCE):
+        listed, references = [], []
+        for number, vector in enumerate(vectors[first : first + _ROWS_AT_ONCE], start=first):
+            entry_id, reference_id = new_id("entry"), new_id("reference")
+            listed.append(
+                {
+                    "id": entry_id,
+                    "watchlist_id": watchlist_id,
+                    "subject_id": f"s{number:06d}",
+                    "category": "wanted-on-warrant",
+                    "reason": "a benchmark",
+                    "legal_basis": "none: made up",
+                    "image_source": "made up",
+                    "lawfully_held": True,
+                    "image_date": date(2025, 6, 1),
+                    "expires_at": datetime(2099, 12, 31, tzinfo=UTC),
+                    "under_18": False,
+                    "added_by": manager.id,
+                    "added_at": now,
+                }
+            )
+            references.append(
+                {
+                    "id": reference_id,
+                    "entry_id": entry_id,
+                    "watchlist_id": watchlist_id,
+                    "ordinal": 0,
+                    "image_digest": digest,
+                    "image": key.encrypt(image, row=f"{reference_id}:image"),
+                    "template": key.encrypt(vector.tobytes(), row=f"{reference_id}:template"),
+                    "model_digest": model.digest,
+                    "quality": {},
+                }
+            )
+        with store.database.write() as session:
+            session.execute(insert(Entry), listed)
+            session.execute(insert(Reference), references)
+    return vectors

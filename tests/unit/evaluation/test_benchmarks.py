@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from lfr.cli.bench import app
+from lfr.cli.app import app
 from lfr.errors import InputError, LfrError, RefusedError, RuntimeUnavailableError, SourceError
 from lfr.evaluation.benchmarks import (
     FRAME_WH,
@@ -42,9 +42,12 @@ from lfr.evaluation.benchmarks import (
 )
 from lfr.evaluation.benchmarks.match import random_templates
 from lfr.evaluation.benchmarks.peers import FaceEmbedder, equal_threads
+from lfr.evaluation.benchmarks.pipeline import bench_pipeline
 from lfr.models import VERSIONS, Export, Model
+from lfr.pipeline import Recogniser
 from lfr.types import Candidates, Faces, Frame, Pixels
 from tests.conftest import picture
+from tests.support.served import LISTED, walk
 
 CONTRACT = {"name", "ours", "peer", "peer_name", "ratio", "unit", "parity"}
 
@@ -278,7 +281,7 @@ class TestPeers:
 class TestCommands:
     def test_match_prints_one_document_with_rows_and_machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LFR_THREADS", "1")
-        result = CliRunner().invoke(app, ["match", "--references", "50", "--repeats", "1", "--json"])
+        result = CliRunner().invoke(app, ["bench", "match", "--references", "50", "--repeats", "1", "--json"])
         assert result.exit_code == 0
         document = json.loads(result.stdout)
         assert [row["probes"] for row in document["rows"]] == [1, 8, 64]
@@ -287,14 +290,14 @@ class TestCommands:
 
     def test_detect_measures_the_frames_given_on_the_version_named(self, demo_faces: list[Path]) -> None:
         arguments = ["--source", str(demo_faces[0]), "--model", "openvino-f32", "--threads", "1", "--repeats", "1"]
-        result = CliRunner().invoke(app, ["detect", *arguments, "--json"])
+        result = CliRunner().invoke(app, ["bench", "detect", *arguments, "--json"])
         assert result.exit_code == 0
         (row,) = json.loads(result.stdout)["rows"]
         assert (row["name"], row["version"], row["threads"]) == ("detect, 1280x736", "openvino-f32", 1)
         assert (row["parity"]["matched"], row["parity"]["frames"]) == (1.0, 1)
 
     def test_people_get_a_table(self) -> None:
-        result = CliRunner().invoke(app, ["match", "--references", "50", "--repeats", "1", "--threads", "1"])
+        result = CliRunner().invoke(app, ["bench", "match", "--references", "50", "--repeats", "1", "--threads", "1"])
         assert "match, 64 of 50" in result.stdout
         assert "faiss IndexFlatIP" in result.stdout
 
@@ -302,6 +305,8 @@ class TestCommands:
         ("arguments", "error", "message"),
         [
             (["detect", "--source", "rtsp://user:secret@camera/1"], RefusedError, "recorded files only"),
+            (["pipeline", "--source", "rtsp://user:secret@camera/1"], RefusedError, "recorded files only"),
+            (["serve", "--source", "rtsp://user:secret@camera/1"], RefusedError, "recorded files only"),
             (["detect", "--source", "no/such/video.mp4"], SourceError, "no/such/video.mp4: no such file"),
             (["embed", "--images", "no/such/folder"], InputError, "no/such/folder: no folder with pictures"),
         ],
@@ -309,10 +314,20 @@ class TestCommands:
     def test_what_cannot_be_measured_is_refused_in_one_line(
         self, arguments: list[str], error: type[LfrError], message: str
     ) -> None:
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(app, ["bench", *arguments])
         assert isinstance(result.exception, error)
         assert message in str(result.exception)
         assert "secret" not in str(result.exception)
+
+
+@pytest.mark.long
+def test_a_folder_of_frames_goes_the_way_of_a_video(tmp_path: Path, model: Model) -> None:
+    for index, jpeg in enumerate(walk(LISTED, frames=8)):
+        (tmp_path / f"{index}.jpg").write_bytes(jpeg)
+    row = bench_pipeline(tmp_path, Recogniser(model), threads=1, references=100, detect_every=1, repeats=1)
+    assert row["parity"] == {
+        "coverage": 1.0, "faces": 8, "same_alerts": True, "alerts": 1, "missing": [], "extra": [],
+    }  # fmt: skip
 
 
 def test_a_template_of_the_peer_outlives_its_next_call(demo_crops: Pixels, recogniser: FaceEmbedder) -> None:

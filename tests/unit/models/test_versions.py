@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
-from lfr.errors import RuntimeUnavailableError
-from lfr.models import ALIGNMENT_TEMPLATE, DEFAULT_VERSION, VERSIONS, Model, load_model, versions, weights_folder
+from lfr.errors import ModelError, RuntimeUnavailableError
+from lfr.models import (
+    ALIGNMENT_TEMPLATE,
+    DEFAULT_VERSION,
+    VERSIONS,
+    Model,
+    load_model,
+    version_digest,
+    versions,
+    weights_folder,
+)
 from lfr.models.weights import load_sface, load_yunet
 
 
@@ -34,6 +44,28 @@ def test_every_version_has_a_digest_of_its_own() -> None:
 @pytest.mark.parametrize("name", ["openvino-f32", "torch-f32"])
 def test_loading_again_gives_the_same_digest(name: str, load: Callable[[str], Model]) -> None:
     assert load_model(name, threads=1).digest == load(name).digest == digest(name)
+
+
+def test_a_process_that_needs_one_network_loads_one_under_the_digest_of_the_whole(model: Model) -> None:
+    picture = np.zeros((1, 64, 64, 3), np.uint8)
+    one = load_model(only="detector")
+    assert one.digest == model.digest
+    for ours, whole in zip(one.detector(picture), model.detector(picture), strict=True):
+        assert np.array_equal(ours, whole)
+    with pytest.raises(ModelError, match="without its embedder"):
+        one.embedder(picture)
+
+
+def test_the_digest_can_be_had_without_loading_and_is_refused_where_loading_would_be(model: Model) -> None:
+    assert version_digest() == model.digest
+    with pytest.raises(RuntimeUnavailableError, match="no model version 'sface'"):
+        version_digest("sface")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_a_digest_is_refused_where_its_device_is_missing() -> None:
+    with pytest.raises(RuntimeUnavailableError, match="torch finds no CUDA device"):
+        version_digest("torch-cuda-f32")
 
 
 def test_threads_do_not_change_the_digest(model: Model) -> None:
