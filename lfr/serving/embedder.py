@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from ray import serve
 
+from lfr.serving.alive import Alive, HeldFaces
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.types import FloatArray, Pixels
@@ -31,18 +32,28 @@ class Embedder:
         model = open_model(args, served)
         self._network = Network(model, batch_size=args.batch_crops)
         self._digest = model.digest
+        self._alive = Alive()
 
     def model_digest(self) -> str:
         """Return the digest of the model in use."""
         return self._digest
 
+    def held(self) -> HeldFaces:
+        """Return what is held of faces now."""
+        return self._alive.count()
+
     def embed_batch(self, groups: Sequence[Pixels]) -> list[FloatArray]:
         """Return (n, d) templates for each group of (n, 112, 112, 3) BGR crops; groups are embedded together."""
-        together = np.concatenate(groups) if groups else np.zeros((0, 112, 112, 3), np.uint8)
-        vectors = self._network.embed(together).vectors
+        for group in groups:
+            self._alive.crops(group)
+        together = self._alive.crops(np.concatenate(groups) if groups else np.zeros((0, 112, 112, 3), np.uint8))
+        vectors = self._alive.templates(self._network.embed(together).vectors)
         together[:] = 0
         ends = np.cumsum([len(group) for group in groups])
-        parts = [vectors[end - len(group) : end].copy() for group, end in zip(groups, ends, strict=True)]
+        parts = [
+            self._alive.templates(vectors[end - len(group) : end].copy())
+            for group, end in zip(groups, ends, strict=True)
+        ]
         vectors[:] = 0.0
         return parts
 

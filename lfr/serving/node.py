@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lfr.errors import RefusedError, SettingsError
+from lfr.serving.proxy import check_proxy, proxy_program, write_proxy
 from lfr.settings import read_settings
 
 __all__ = ["LONGEST_FOLDER", "SYSTEM_CONFIG", "NodeSettings", "check_node", "free_port", "node_environment"]
@@ -76,7 +77,7 @@ class NodeSettings:
         Raises
         ------
         SettingsError
-            The folder's path is too long for the sockets below it, or it cannot be written.
+            The folder's path is too long for the sockets below it, or it cannot be written; or there is no HAProxy.
         """
         if len(str(self.folder)) > LONGEST_FOLDER:
             raise SettingsError(
@@ -87,12 +88,18 @@ class NodeSettings:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
             self.spill_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_proxy(self.proxy_folder)
             if not self.token_file.exists():
                 self.token_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.token_file.touch(mode=0o600)
                 self.token_file.write_text(secrets.token_hex(32), encoding="ascii")
         except OSError as error:
             raise SettingsError(f"{self.folder}: cannot be prepared: {error.strerror}") from error
+
+    @property
+    def proxy_folder(self) -> Path:
+        """Where the proxy keeps its program, configuration and sockets."""
+        return self.folder / "proxy"
 
     @property
     def spill_folder(self) -> Path:
@@ -126,8 +133,11 @@ def free_port() -> int:
 
 def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a node and of everybody who talks to it."""
-    proxy = node.folder / "proxy"
+    proxy = node.proxy_folder
+    # The proxy's counters have ports of their own, which would keep a second service off this machine.
+    counters = {f"RAY_SERVE_HAPROXY_{name}_PORT": str(free_port()) for name in ("STATS", "METRICS")}
     return {
+        **counters,
         **environment,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(node.token_file),
@@ -137,6 +147,7 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy_program(proxy)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
@@ -150,7 +161,7 @@ def check_node() -> None:
     Raises
     ------
     RefusedError
-        Its system configuration is another, or it takes calls without a token.
+        Its system configuration is another, it takes calls without a token, or its proxy keeps what it passes on.
     """
     import ray  # noqa: PLC0415 # a process that only starts the node must not connect
     from ray._private.state import state  # noqa: PLC0415
@@ -164,6 +175,7 @@ def check_node() -> None:
                 f"the Ray node was started with {name}={config.get(name)}, and faces stay out of its store only with "
                 f"{wanted}; start it with make ray or lfr serve"
             )
+    check_proxy(os.environ)
     if not _asks_for_token(ray.get_runtime_context().gcs_address):
         raise RefusedError("the Ray node takes calls without a token; start it with make ray or lfr serve")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -12,6 +12,7 @@ from lfr.database import Store
 from lfr.deployments import LiveDeployment
 from lfr.models import Model
 from lfr.pipeline import Recogniser
+from lfr.serving.alive import HeldFaces
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
@@ -79,6 +80,10 @@ class LocalCameras:
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture."""
         return await run_in_threadpool(self._reader.begin(encoded))
+
+    async def held(self) -> Mapping[str, HeldFaces | None]:
+        """Return what the cameras hold of faces."""
+        return {"camera": sum((post.held() for post in self._posts.values()), HeldFaces())}
 
     def post(self, deployment: LiveDeployment, camera_id: str) -> CameraPost:
         """Return a camera, made the first time."""
