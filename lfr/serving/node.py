@@ -8,6 +8,7 @@ its start can set. `check_node` reads it back.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import secrets
@@ -194,9 +195,11 @@ def _asks_for_token(address: str) -> bool:
 
 def main() -> int:
     """Start a node in the background, for ``serve run serve/dev.yaml``; ``make ray`` calls this."""
+    parser = argparse.ArgumentParser(prog="python -m lfr.serving.node", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=6379, help="of the node's head")
     # Where Ray's own clients look for a node and its token, when they are not told.
     folder = Path(tempfile.gettempdir()) / "ray"
-    node = NodeSettings(folder, port=6379, token=Path.home() / ".ray" / "auth_token")
+    node = NodeSettings(folder, port=parser.parse_args().port, token=Path.home() / ".ray" / "auth_token")
     try:
         node.prepare()
         # The application is built in one of the node's processes, which knows the node's environment and no other.

@@ -6,7 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
@@ -88,6 +88,44 @@ def test_a_body_that_stops_coming_holds_up_nobody_else(service: RunningService, 
             stalled = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
             stalled.sendall(head.encode() + b"\xff\xd8 the rest does not come")
         assert [alert.subject_id for result in seen(service, made, LISTED) for alert in result.alerts] == [LISTED]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "statuses"),
+    [
+        ("Transfer-Encoding: chunked", (b"100000\r\n" + bytes(1 << 20) + b"\r\n") * 9 + b"0\r\n\r\n", {413}),
+        ("Content-Length: -5", b"", {400}),
+        ("Content-Length: five", b"", {400}),
+        ("Content-Length: 99999999999999999999999", b"", {400}),
+        ("Content-Length: 5\r\nContent-Length: 6", b"", {400}),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", b"0\r\n\r\n", {400, 422}),
+        ("Content-Length: 0\r\nX-Stream: a\x00b", b"", {400}),
+        ("Content-Length: 0\r\nX-Stream: a\r\n X-Injected: b", b"", {400, 422}),
+        ("Content-Length: 0\r\nX-Stream: " + "a" * 70_000, b"", {400, 431}),
+        ("Content-Length: 0\r\nX-Request-Id: <b>\xff</b>", b"", {400, 422}),
+    ],
+    ids=lambda given: given[:40].replace("\r\n", " ") if isinstance(given, str) else "",
+)
+def test_what_http_does_not_allow_is_refused_and_takes_nothing_down(
+    service: RunningService, headers: str, body: bytes, statuses: set[int]
+) -> None:
+    host, port = service.url.removeprefix("http://").split(":")
+    head = (
+        f"POST /v1/deployments/{service.made.deployment_id}/cameras/north/frames HTTP/1.1\r\nHost: {host}\r\n"
+        f"Authorization: {service.made.bearer('field_unit')['Authorization']}\r\n"
+        f"Content-Type: image/jpeg\r\nConnection: close\r\n{headers}\r\n\r\n"
+    )
+    received = b""
+    with socket.create_connection((host, int(port)), timeout=30) as client:
+        with suppress(ConnectionError):  # it may be refused before all of it is sent
+            client.sendall(head.encode("latin-1") + body)
+        with suppress(ConnectionError):
+            while part := client.recv(1 << 16):
+                received += part
+    status, answer = int(received[9:12]), received.partition(b"\r\n\r\n")[0].lower()
+    assert status in statuses, received[:500]
+    assert b"\r\nx-injected:" not in answer
+    assert httpx.get(f"{service.url}/v1/readyz", timeout=30).status_code == 200
 
 
 def frame_to_answer_s(service: RunningService, made: Served, *, frames: int, camera: str) -> list[float]:
