@@ -34,6 +34,7 @@ SYSTEM_CONFIG: dict[str, bool | int] = {
 """What a node must have been started with."""
 
 _STORE_BYTES = 100_000_000
+_REPLICA_PORTS = 50
 LONGEST_FOLDER = 23
 """Characters of a node's folder: Ray puts sockets below it, and the proxy's, below ``proxy/`` and a node's 56 digits,
 may have 97 characters in all."""
@@ -135,10 +136,14 @@ def free_port() -> int:
 def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a node and of everybody who talks to it."""
     proxy = node.proxy_folder
-    # The proxy's counters have ports of their own, which would keep a second service off this machine.
-    counters = {f"RAY_SERVE_HAPROXY_{name}_PORT": str(free_port()) for name in ("STATS", "METRICS")}
+    # Ray's fixed ports would keep a second service off this machine, or have one's proxy find the other's replicas.
+    first = 20_000 + _REPLICA_PORTS * secrets.randbelow(200)
+    ports = {f"RAY_SERVE_HAPROXY_{name}_PORT": free_port() for name in ("STATS", "METRICS")} | {
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": first,
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": first + _REPLICA_PORTS - 1,
+    }
     return {
-        **counters,
+        **{name: str(port) for name, port in ports.items()},
         **environment,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(node.token_file),

@@ -59,16 +59,19 @@ def test_the_metrics_show_a_face_while_it_is_in_the_picture_and_nothing_once_it_
     service: RunningService, one_thread_model: Model
 ) -> None:
     made = service.made.another(one_thread_model)
+    shown = {}
     with (
         FieldUnit(service.url, made.keys["field_unit"]) as unit,
         unit.frames(made.deployment_id, "north") as frames,
     ):
-        for jpeg, at in stream(STRANGER):
+        for jpeg, at in stream(STRANGER, frames=60):
             list(frames.send(jpeg, captured_at=at))
-        until(lambda: held(service).get("camera crops", 0) == 1, timeout_s=30)
+            if (shown := held(service)).get("camera crops") == 1:
+                break
+        assert shown["camera crops"] == 1, shown
         list(frames.finish())
     everything = {f"{part} {what}" for part in ("camera", "matcher", "embedder") for what in ("crops", "templates")}
-    until(lambda: held(service) == dict.fromkeys(everything, 0.0), timeout_s=30)
+    until(lambda: held(service) == dict.fromkeys(everything, 0.0), timeout_s=60)
 
 
 def test_a_camera_whose_frames_stop_forgets_who_was_in_the_picture(
