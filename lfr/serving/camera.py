@@ -177,7 +177,8 @@ class CameraPost:
     def rest(self, *, silent_s: float = SILENT_S) -> None:
         """Decide for the tracks of a camera that has been silent for so long, and forget them.
 
-        The next frame may never come, so nothing of a face waits for it.
+        The next frame may never come, so nothing of a face waits for it. An alert that this decides is told to those
+        who follow events.
 
         Raises
         ------
@@ -191,6 +192,8 @@ class CameraPost:
             return
         self._check_live()
         with self._order.pause():
+            if time.monotonic() - self._taken_at < silent_s:  # a frame came meanwhile
+                return
             try:
                 self._station.finish(principal)
             finally:
