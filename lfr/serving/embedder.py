@@ -9,6 +9,7 @@ import numpy as np
 from ray import serve
 
 from lfr.serving.alive import Alive, HeldFaces
+from lfr.serving.box import Box
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.types import FloatArray, Pixels
@@ -57,12 +58,24 @@ class Embedder:
         vectors[:] = 0.0
         return parts
 
-    @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
-    async def embed(self, groups: list[Pixels]) -> list[FloatArray]:
+    async def embed(self, group: Pixels) -> FloatArray:
         """Return one group's templates, made together with those of others that wait."""
-        return await asyncio.to_thread(self.embed_batch, groups)
+        box: Box[Pixels, FloatArray] = Box(group)
+        try:
+            await self.embed_boxes(box)
+            return box.take()
+        finally:
+            box.clear()
+
+    @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
+    async def embed_boxes(self, boxes: list[Box[Pixels, FloatArray]]) -> list[None]:
+        """Answer boxes with groups in them."""
+        answers = await asyncio.to_thread(self.embed_batch, [box.given for box in boxes])
+        for box, answer in zip(boxes, answers, strict=True):
+            box.put(answer)
+        return [None] * len(boxes)
 
     def reconfigure(self, config: dict[str, float]) -> None:
         """Take the batch's limits."""
-        self.embed.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
-        self.embed.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]
+        self.embed_boxes.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
+        self.embed_boxes.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]

@@ -34,7 +34,7 @@ NAMESPACE = "lfr"
 APP_NAME = "lfr"
 _LOG = logging.getLogger(__name__)
 _MATCHER, _CAMERA = "matcher", "camera"
-_REST_S, _HELD_S = 1.0, 1.0
+_REST_S, _HELD_S = 1.0, 3.0
 _EVERY_ACTOR = {"namespace": NAMESPACE, "lifetime": "detached", "max_restarts": -1, "num_cpus": 0}
 
 

@@ -6,10 +6,11 @@ import numpy as np
 
 from lfr.models import Model
 from lfr.serving.alive import Alive, HeldFaces
+from lfr.serving.box import Box
 from lfr.serving.embedder import Embedder
 from lfr.serving.opening import ServedModel
 from lfr.serving.settings import AppArgs
-from lfr.types import Pixels
+from lfr.types import FloatArray, Pixels
 
 
 def test_an_array_counts_until_it_is_gone_or_overwritten() -> None:
@@ -40,4 +41,19 @@ def test_the_embedder_holds_what_it_returned_only_as_long_as_its_caller_does(mod
     parts = embedder.embed_batch([crops])
     assert embedder.held() == HeldFaces(templates=3, crops=3)
     del parts, crops
+    assert embedder.held() == HeldFaces()
+
+
+def test_a_box_that_a_batch_keeps_holds_neither_crops_nor_templates_once_it_was_answered(
+    model: Model, demo_crops: Pixels
+) -> None:
+    embedder = Embedder(AppArgs(), ServedModel("openvino-f32", "openvino-f32", model.digest))
+    boxes: list[Box[Pixels, FloatArray]] = [Box(demo_crops[:3].copy()), Box(demo_crops[3:5].copy())]
+    for box, templates in zip(boxes, embedder.embed_batch([box.given for box in boxes]), strict=True):
+        box.put(templates)
+    del templates
+    assert embedder.held() == HeldFaces(templates=5)
+    assert len(boxes[0].take()) == 3
+    assert embedder.held() == HeldFaces(templates=2)
+    boxes[1].clear()
     assert embedder.held() == HeldFaces()
