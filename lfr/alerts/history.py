@@ -98,6 +98,8 @@ def list_alerts(
     ------
     InputError
         There is no such state, or the limit is not in 1..1,000.
+    NotFoundError
+        There is no such deployment in the principal's force.
     """
     if state is not None and state not in ALERT_STATES:
         raise InputError(f"state {state!r}: {', '.join(ALERT_STATES)} are the choices")
@@ -119,6 +121,9 @@ def list_alerts(
     if state is not None:
         find = find.where(Alert.state == state)
     with store.database.read() as session:
+        deployment = session.get(Deployment, deployment_id) if deployment_id is not None else None
+        if deployment_id is not None and (deployment is None or deployment.force_id != principal.force_id):
+            raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
         return tuple(
             _summary(alert, demo=demo, held=hold_id is not None) for alert, demo, hold_id in session.execute(find)
         )

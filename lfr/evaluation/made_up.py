@@ -39,6 +39,8 @@ class MadeUpForce:
         Subjects on the list, each with the path of a reference.
     deployment_id, watchlist_id
         Live for an hour.
+    database_url
+        Of the store; blank: SQLite in its folder.
     """
 
     home: Path
@@ -46,6 +48,7 @@ class MadeUpForce:
     people: Mapping[str, Path] = field(repr=False)
     deployment_id: str = ""
     watchlist_id: str = ""
+    database_url: str = field(default="", repr=False)
 
     def bearer(self, role: str) -> dict[str, str]:
         """The header that shows a role's key."""
@@ -53,7 +56,7 @@ class MadeUpForce:
 
     def open(self) -> Store:
         """Open the store."""
-        return open_store(self.home)
+        return open_store(self.home, url=self.database_url or None)
 
     def principal(self, store: Store, role: str) -> Principal:
         """Whoever has a role's key."""
@@ -73,7 +76,7 @@ class MadeUpForce:
         return replace(self, watchlist_id=watchlist_id, deployment_id=deployment_id)
 
 
-def make_up_force(home: Path, model: Model, people: Mapping[str, Path]) -> MadeUpForce:
+def make_up_force(home: Path, model: Model, people: Mapping[str, Path], *, database_url: str = "") -> MadeUpForce:
     """Make a store, its people, and a live deployment.
 
     Parameters
@@ -84,18 +87,20 @@ def make_up_force(home: Path, model: Model, people: Mapping[str, Path]) -> MadeU
         Of the templates.
     people
         Made-up subjects, each with the path of a reference.
+    database_url
+        Of the store, empty; blank: SQLite in its folder.
 
     Raises
     ------
     LfrError
         As the operations; the references must pass the enrolment gate.
     """
-    return found_force(home, people).another(model)
+    return found_force(home, people, database_url=database_url).another(model)
 
 
-def found_force(home: Path, people: Mapping[str, Path]) -> MadeUpForce:
+def found_force(home: Path, people: Mapping[str, Path], *, database_url: str = "") -> MadeUpForce:
     """Make a store and its people, who have done nothing yet; parameters as for `make_up_force`."""
-    store = create_store(home)
+    store = create_store(home, url=database_url or None)
     try:
         keys = {"admin": init_access(store, force_id="made-up", force_name="Made up", name="Made Up").key}
         admin = authenticate(store, keys["admin"])
@@ -105,7 +110,7 @@ def found_force(home: Path, people: Mapping[str, Path]) -> MadeUpForce:
         keys["field_unit"] = add_device(store, admin, device="van").key
     finally:
         store.close()
-    return MadeUpForce(home, keys, dict(people))
+    return MadeUpForce(home, keys, dict(people), database_url=database_url)
 
 
 def made_up_entries(people: Mapping[str, Path]) -> list[EntryRow]:

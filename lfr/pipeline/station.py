@@ -57,6 +57,11 @@ class Station:
         """Finished and current passes."""
         return self.processor.faces_seen
 
+    @property
+    def pictures(self) -> int:
+        """Pictures of faces that are held for tracks which are not decided."""
+        return len(self._probes)
+
     def begin(self, principal: Principal, *, live_source: bool) -> None:
         """Log that the camera's use begins."""
         self._log(principal, {"use": "begins", "live_source": live_source})

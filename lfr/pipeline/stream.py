@@ -8,6 +8,7 @@ ends.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lfr.matching import Cooldown, Decision, DecisionRule, decide
 from lfr.tracking import BestShots, Tracker, TrackerSettings
-from lfr.types import Embeddings, Faces, FloatArray, Frame, IntArray, Pixels, Tracks
+from lfr.types import Embeddings, Faces, FloatArray, Frame, Pixels, Tracks
 from lfr.vision import SEARCH_POLICY, Quality, QualityPolicy
 
 __all__ = ["AlertProposal", "FaceReader", "FrameResult", "References", "StreamProcessor", "StreamSettings"]
@@ -113,6 +114,8 @@ class FrameResult:
         Number of faces that were embedded and searched.
     proposals
         New proposals of alerts.
+    embed_s, search_s
+        Seconds that crops and templates took, and scores.
     """
 
     frame_index: int
@@ -122,6 +125,8 @@ class FrameResult:
     tracks: Tracks
     embedded: int
     proposals: tuple[AlertProposal, ...]
+    embed_s: float = 0.0
+    search_s: float = 0.0
 
 
 @dataclass(eq=False)
@@ -186,10 +191,12 @@ class StreamProcessor:
             tracks = self._tracker.predict(time_s=frame.time_s)
         for track_id, xyxy in zip(tracks.track_id.tolist(), tracks.xyxy, strict=True):
             self._passes.setdefault(track_id, _Pass(frame.time_s, xyxy)).xyxy = xyxy
-        embedded = self._search(frame, faces, tracks)
+        embedded, embed_s, search_s = self._search(frame, faces, tracks)
         proposals = [p for t in embedded for p in self._propose(t, frame, final=False)]
         proposals += self._end(frame, tracks)
-        return FrameResult(frame.index, frame.time_s, detect, faces, tracks, len(embedded), tuple(proposals))
+        return FrameResult(
+            frame.index, frame.time_s, detect, faces, tracks, len(embedded), tuple(proposals), embed_s, search_s
+        )
 
     def close(self, frame_index: int, time_s: float) -> tuple[AlertProposal, ...]:
         """End every current track, for example at the end of a file, and return what that decides."""
@@ -197,34 +204,36 @@ class StreamProcessor:
         last = Frame(frame_index, time_s, np.zeros((1, 1, 3), np.uint8))
         return tuple(self._end(last, tracks))
 
-    def _search(self, frame: Frame, faces: Faces, tracks: Tracks) -> list[int]:
-        """Embed and search the faces worth it; return the tracks that have a new score."""
+    def _search(self, frame: Frame, faces: Faces, tracks: Tracks) -> tuple[list[int], float, float]:
+        """Embed and search the faces worth it; return the tracks that have a new score, and the two's seconds."""
         candidates = np.flatnonzero((tracks.face_index >= 0) & tracks.confirmed)
         if not len(candidates):
-            return []
+            return [], 0.0, 0.0
+        began = time.perf_counter()
         crops, quality = self._recogniser.crops(frame.pixels, faces[tracks.face_index[candidates]])
         try:
             good = np.array(self._settings.quality.passed(quality), np.bool_)
             ids = tracks.track_id[candidates]
             chosen = self._shots.select(ids[good], quality.shot[good], time_s=frame.time_s)
             rows = np.flatnonzero(good)[chosen]
-            if len(rows):
-                self._score(ids[rows], crops[rows])
-            return [int(t) for t in ids[rows]]
+            search_s = self._score(ids[rows].tolist(), crops[rows]) if len(rows) else 0.0
         finally:
             crops[:] = 0
+        return ids[rows].tolist(), time.perf_counter() - began - search_s, search_s
 
-    def _score(self, ids: IntArray, crops: Pixels) -> None:
-        """Add a score with everybody on the list to each of the tracks, from one shot of each."""
+    def _score(self, track_ids: list[int], crops: Pixels) -> float:
+        """Add scores to tracks, overwrite crops and templates, and return the seconds that the search took."""
         try:
             templates = self._recogniser.embed(crops)
         finally:
             crops[:] = 0
+        began = time.perf_counter()
         try:
-            for track_id, scores in zip(ids.tolist(), self._watchlist.subject_scores(templates), strict=True):
+            for track_id, scores in zip(track_ids, self._watchlist.subject_scores(templates), strict=True):
                 self._passes[track_id].scores.append(scores)
         finally:
             templates.vectors[:] = 0.0
+        return time.perf_counter() - began
 
     def _propose(self, track_id: int, frame: Frame, *, final: bool) -> list[AlertProposal]:
         seen = self._passes[track_id]

@@ -17,6 +17,7 @@ from lfr.errors import BusyError, LfrError, NotAuthorisedError, StoreUnavailable
 from lfr.pipeline import StreamProcessor, StreamSettings
 from lfr.pipeline.station import Station
 from lfr.pipeline.stream import FaceReader, References
+from lfr.serving.alive import Alive, HeldFaces, WatchedReader
 from lfr.serving.crossing import SentFrame
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.order import FrameOrder, Position
@@ -26,7 +27,10 @@ from lfr.serving.shadow_feed import ShadowFeed
 from lfr.sources import decode_image
 from lfr.types import Faces, Frame, Pixels
 
-__all__ = ["CameraPost", "FrameAnswer", "FrameReader"]
+__all__ = ["SILENT_S", "CameraPost", "FrameAnswer", "FrameReader"]
+
+SILENT_S = 10.0
+"""Seconds without a frame after which whoever is still in the picture is decided and forgotten."""
 
 
 class FrameReader(FaceReader, Protocol):
@@ -56,6 +60,8 @@ class FrameAnswer:
         Matches so far with entries that were suspended or had expired: no alert.
     stages_s
         Seconds that each stage took.
+    passed_over
+        Numbered frames of this camera so far that never came, although later ones did.
     """
 
     faces: int
@@ -63,6 +69,7 @@ class FrameAnswer:
     alerts: tuple[RaisedAlert, ...]
     held_back: int
     stages_s: Mapping[str, float] = field(default_factory=dict)
+    passed_over: int = 0
 
 
 class CameraPost:
@@ -102,13 +109,14 @@ class CameraPost:
         self._shadow = shadow
         self._store, self._deployment, self._camera_id = store, deployment, camera_id
         self._reader, self._watchlist, self._limits = reader, watchlist, limits
+        self._alive = Alive()
         self._order: FrameOrder[FrameAnswer] = FrameOrder(camera_id, on_new_stream=self._next_stream)
         self._station = self._new_station()
         self._before: list[Station] = []  # earlier streams that have not been counted to the end
         self._faces_before = self._held_before = self._index = 0
         self._principal: Principal | None = None
         self._waiting, self._lock = 0, threading.Lock()
-        self._looked_at = float("-inf")
+        self._looked_at = self._taken_at = float("-inf")
         self._screen = Screen()
         self._alerted: dict[int, RaisedAlert] = {}  # tracks of the current stream that alerts are about
         self._asked_at = float("-inf")
@@ -178,6 +186,35 @@ class CameraPost:
         self._check_live()
         self._let_go()
         return self._screen.look(after=after)
+
+    def held(self) -> HeldFaces:
+        """Return what is held of faces now."""
+        return self._alive.count() + HeldFaces(crops=self._station.pictures)
+
+    def rest(self, *, silent_s: float = SILENT_S) -> None:
+        """Decide for the tracks of a camera that has been silent for so long, and forget them.
+
+        The next frame may never come, so nothing of a face waits for it. An alert that this decides is told to those
+        who follow events.
+
+        Raises
+        ------
+        NotAuthorisedError
+            The deployment is not live any more; everything is forgotten.
+        StoreUnavailableError
+            The database cannot be asked; a later call decides.
+        """
+        principal = self._principal
+        if principal is None or not self._station.pictures or time.monotonic() - self._taken_at < silent_s:
+            return
+        self._check_live()
+        with self._order.pause():
+            if time.monotonic() - self._taken_at < silent_s:  # a frame came meanwhile
+                return
+            try:
+                self._station.finish(principal)
+            finally:
+                self._put_away()
 
     def close(self) -> None:
         """Overwrite what is held of faces, count, and log that the use ended."""
@@ -254,6 +291,7 @@ class CameraPost:
         self._principal = principal
         frame = Frame(self._index, position.captured_at.timestamp(), pixels)
         self._index += 1
+        self._taken_at = time.monotonic()
         try:
             result, alerts = self._station.take(principal, frame, faces=faces)
             self._alerted |= {alert.track_id: alert for alert in alerts}
@@ -263,8 +301,11 @@ class CameraPost:
             # An alert that could not be committed, or a face that could not be searched, must be able to come again.
             self._put_away()
             raise
-        stages = {"detect": detect_s, "decide": time.perf_counter() - began}
-        return FrameAnswer(len(faces), self._faces_seen, alerts, self._held_back, stages)
+        decide_s = time.perf_counter() - began - result.embed_s - result.search_s
+        stages = {"detect": detect_s, "embed": result.embed_s, "search": result.search_s, "decide": decide_s}
+        return FrameAnswer(
+            len(faces), self._faces_seen, alerts, self._held_back, stages, passed_over=self._order.passed_over
+        )
 
     @property
     def _faces_seen(self) -> int:
@@ -275,8 +316,9 @@ class CameraPost:
         return self._held_before + self._station.held_back
 
     def _new_station(self) -> Station:
+        reader = WatchedReader(self._reader, self._alive)
         processor = StreamProcessor(
-            self._reader, self._watchlist, self._deployment.rule, settings=StreamSettings(detect_every=1)
+            reader, self._watchlist, self._deployment.rule, settings=StreamSettings(detect_every=1)
         )
         return Station(self._store, self._deployment, self._camera_id, processor, wall_clock=True)
 

@@ -10,6 +10,7 @@ from ray import serve
 
 from lfr.errors import ImageError, LfrError
 from lfr.pipeline import Recogniser
+from lfr.serving.box import Box
 from lfr.serving.crossing import SentFrame
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
@@ -55,15 +56,27 @@ class Detector:
         """
         return [self._detect(picture) for picture in pictures]
 
-    @serve.batch(max_batch_size=4, batch_wait_timeout_s=0.0)
-    async def detect(self, pictures: list[SentFrame]) -> list[Faces | LfrError]:
+    async def detect(self, picture: SentFrame) -> Faces | LfrError:
         """Return one picture's faces, found together with those of others that wait."""
-        return await asyncio.to_thread(self.detect_batch, pictures)
+        box: Box[SentFrame, Faces | LfrError] = Box(picture)
+        try:
+            await self.detect_boxes(box)
+            return box.take()
+        finally:
+            box.clear()
+
+    @serve.batch(max_batch_size=4, batch_wait_timeout_s=0.0)
+    async def detect_boxes(self, boxes: list[Box[SentFrame, Faces | LfrError]]) -> list[None]:
+        """Answer boxes with pictures in them."""
+        answers = await asyncio.to_thread(self.detect_batch, [box.given for box in boxes])
+        for box, answer in zip(boxes, answers, strict=True):
+            box.put(answer)
+        return [None] * len(boxes)
 
     def reconfigure(self, config: dict[str, float]) -> None:
         """Take the batch's limits."""
-        self.detect.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
-        self.detect.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]
+        self.detect_boxes.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
+        self.detect_boxes.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]
 
     def _detect(self, picture: SentFrame) -> Faces | LfrError:
         try:

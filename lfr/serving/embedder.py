@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from ray import serve
 
+from lfr.serving.alive import Alive, HeldFaces
+from lfr.serving.box import Box
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import Opened
@@ -34,6 +36,7 @@ class Embedder:
         model = open_model(args, served, only="embedder")
         self._network = Network(model, batch_size=args.batch_crops)
         self._digest = model.digest
+        self._alive = Alive()
         self._opened = Opened(reached, time.time())
 
     def opened(self) -> Opened:
@@ -44,22 +47,43 @@ class Embedder:
         """Return the digest of the model in use."""
         return self._digest
 
+    def held(self) -> HeldFaces:
+        """Return what is held of faces now."""
+        return self._alive.count()
+
     def embed_batch(self, groups: Sequence[Pixels]) -> list[FloatArray]:
         """Return (n, d) templates for each group of (n, 112, 112, 3) BGR crops; groups are embedded together."""
-        together = np.concatenate(groups) if groups else np.zeros((0, 112, 112, 3), np.uint8)
-        vectors = self._network.embed(together).vectors
+        for group in groups:
+            self._alive.crops(group)
+        together = self._alive.crops(np.concatenate(groups) if groups else np.zeros((0, 112, 112, 3), np.uint8))
+        vectors = self._alive.templates(self._network.embed(together).vectors)
         together[:] = 0
         ends = np.cumsum([len(group) for group in groups])
-        parts = [vectors[end - len(group) : end].copy() for group, end in zip(groups, ends, strict=True)]
+        parts = [
+            self._alive.templates(vectors[end - len(group) : end].copy())
+            for group, end in zip(groups, ends, strict=True)
+        ]
         vectors[:] = 0.0
         return parts
 
-    @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
-    async def embed(self, groups: list[Pixels]) -> list[Embeddings]:
+    async def embed(self, group: Pixels) -> Embeddings:
         """Return one group's templates, made together with those of others that wait, and say which model made them."""
-        return [Embeddings(vectors, self._digest) for vectors in await asyncio.to_thread(self.embed_batch, groups)]
+        box: Box[Pixels, Embeddings] = Box(group)
+        try:
+            await self.embed_boxes(box)
+            return box.take()
+        finally:
+            box.clear()
+
+    @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.0)
+    async def embed_boxes(self, boxes: list[Box[Pixels, Embeddings]]) -> list[None]:
+        """Answer boxes with groups in them."""
+        answers = await asyncio.to_thread(self.embed_batch, [box.given for box in boxes])
+        for box, answer in zip(boxes, answers, strict=True):
+            box.put(Embeddings(answer, self._digest))
+        return [None] * len(boxes)
 
     def reconfigure(self, config: dict[str, float]) -> None:
         """Take the batch's limits."""
-        self.embed.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
-        self.embed.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]
+        self.embed_boxes.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
+        self.embed_boxes.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]

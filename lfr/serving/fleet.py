@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -14,6 +18,7 @@ from lfr.access import Principal
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, active_feeds, live_now
 from lfr.errors import ConflictError, LfrError, LimitError, ServiceError
+from lfr.serving.alive import HeldFaces
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.crossing import CROSSING_BYTES
 from lfr.serving.feeding import Feeder
@@ -33,6 +38,7 @@ NAMESPACE = "lfr"
 APP_NAME = "lfr"
 _LOG = logging.getLogger(__name__)
 _MATCHER, _CAMERA, _SHADOW = "matcher", "camera", "shadow"
+_REST_S, _HELD_S = 1.0, 3.0
 _EVERY_ACTOR = {"namespace": NAMESPACE, "lifetime": "detached", "max_restarts": -1, "num_cpus": 0}
 
 
@@ -72,6 +78,11 @@ class Camera:
         self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=reader, sources=args.addresses)
         self._camera_id = camera_id
         self.look()  # it may have been feeding before its process ended
+        threading.Thread(target=self._rest, name="rest", daemon=True).start()
+
+    def held(self) -> HeldFaces:
+        """As `CameraPost.held`."""
+        return self._post.held()
 
     def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer | LfrError:
         """As `CameraPost.frame`; an error is returned, so that Ray logs nothing of the call."""
@@ -107,6 +118,16 @@ class Camera:
         """End what is read, and then as `CameraPost.close`."""
         self._feeder.close()
         self._post.close()
+
+    def _rest(self) -> None:
+        while True:
+            time.sleep(_REST_S)
+            try:
+                self._post.rest()
+            except LfrError as error:
+                _LOG.info("rest: %s", type(error).__name__)
+            except Exception:  # noqa: BLE001 # the next turn tries again
+                _LOG.exception("rest")
 
 
 class Fleet:
@@ -161,6 +182,16 @@ class Fleet:
             raise ServiceError("the detector gave no answer")
         return found
 
+    async def held(self) -> Mapping[str, HeldFaces | None]:
+        """Return what each kind of part holds of faces now; None where one does not answer at once.
+
+        Of several embedders one is asked.
+        """
+        found = await asyncio.to_thread(self._actors)
+        asked = {kind: [actor.held.remote() for actor in actors] for kind, actors in found.items()}
+        asked["embedder"] = [serve.get_deployment_handle("Embedder", APP_NAME).held.remote()]
+        return dict(zip(asked, await asyncio.gather(*(_sum(answers) for answers in asked.values())), strict=True))
+
     def reconcile(self, store: Store) -> None:
         """Make a matcher for each live deployment and a camera for each feed, and remove the actors of any other.
 
@@ -185,6 +216,15 @@ class Fleet:
             fed = wanted.get(feed.deployment_id)
             if fed is not None and fed.model_digest == self._model.digest:
                 self._camera(fed, feed.camera_id).look.remote()
+
+    def _actors(self) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {_CAMERA: [], _MATCHER: []}
+        for actor in ray.util.list_named_actors(all_namespaces=True):
+            kind, _ = _parts(actor["name"])
+            if actor["namespace"] == NAMESPACE and kind in found:
+                with suppress(ValueError):  # it was removed meanwhile
+                    found[kind].append(ray.get_actor(actor["name"], namespace=NAMESPACE))
+        return found
 
     async def _call(self, deployment: LiveDeployment, camera_id: str, method: str, *given: object) -> FrameAnswer:
         answer = await self._ask(deployment, camera_id, method, *given)
@@ -230,7 +270,13 @@ def matchers_of(args: AppArgs, deployment: LiveDeployment) -> tuple[Any, ...]:
     """Return the matchers of a live deployment in the order of their parts, made if they are not there."""
     return tuple(
         ray.remote(Matcher)
-        .options(name=f"{_MATCHER} {deployment.id} {part}", get_if_exists=True, max_task_retries=2, **_EVERY_ACTOR)
+        .options(
+            name=f"{_MATCHER} {deployment.id} {part}",
+            get_if_exists=True,
+            max_task_retries=2,
+            max_concurrency=2,
+            **_EVERY_ACTOR,
+        )
         .remote(args, deployment, part)
         for part in range(args.matchers(deployment.watchlist_size))
     )
@@ -250,6 +296,17 @@ def _feed(args: AppArgs, store: Store, deployment: LiveDeployment, camera_id: st
         return RemoteShadow(shadow_of(args, shadow, deployment), camera_id).opened()
 
     return ShadowFeed(store, deployment, camera_id, shadow.version, open_shadow=open_shadow)
+
+
+async def _sum(answers: list[Any]) -> HeldFaces | None:
+    async def one(answer: Any) -> HeldFaces:  # noqa: ANN401 - of an actor or a deployment
+        return cast("HeldFaces", await answer)
+
+    try:
+        each = await asyncio.wait_for(asyncio.gather(*(one(answer) for answer in answers)), _HELD_S)
+    except (TimeoutError, RayError):
+        return None
+    return sum(each, HeldFaces())
 
 
 def _remove(name: str) -> None:

@@ -7,6 +7,7 @@ import time
 from lfr.deployments import LiveDeployment, standing
 from lfr.errors import NotAuthorisedError
 from lfr.matching import shard
+from lfr.serving.alive import Alive, HeldFaces
 from lfr.serving.opening import open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.types import Embeddings, FloatArray
@@ -46,6 +47,11 @@ class Matcher:
         self._digest = sealed.digest
         self._snapshot = shard(sealed.snapshot, part, args.matchers(deployment.watchlist_size))
         self._looked_at = float("-inf")
+        self._alive = Alive()
+
+    def held(self) -> HeldFaces:
+        """Return what is held of the faces of people who pass now; the sealed list is not counted."""
+        return self._alive.count()
 
     def subjects(self) -> tuple[str, ...]:
         """Return the entries in the order of the columns of scores."""
@@ -69,4 +75,4 @@ class Matcher:
             if (stands := standing(self._store, self._deployment.id)) != "live":
                 raise NotAuthorisedError(f"deployment {self._deployment.id}: is {stands}, not live")
             self._looked_at = time.monotonic()
-        return self._snapshot.subject_scores(Embeddings(vectors, model_digest))
+        return self._snapshot.subject_scores(Embeddings(self._alive.templates(vectors), model_digest))

@@ -8,6 +8,7 @@ its start can set. `check_node` reads it back.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import secrets
@@ -16,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from lfr.errors import RefusedError, SettingsError
+from lfr.serving.proxy import check_proxy, proxy_program, write_proxy
 from lfr.settings import read_settings
 
 __all__ = ["LONGEST_FOLDER", "SYSTEM_CONFIG", "NodeSettings", "check_node", "free_port", "node_environment"]
@@ -32,6 +34,7 @@ SYSTEM_CONFIG: dict[str, bool | int] = {
 """What a node must have been started with."""
 
 _STORE_BYTES = 100_000_000
+_REPLICA_PORTS = 50
 LONGEST_FOLDER = 23
 """Characters of a node's folder: Ray puts sockets below it, and the proxy's, below ``proxy/`` and a node's 56 digits,
 may have 97 characters in all."""
@@ -51,8 +54,6 @@ class NodeSettings:
         What it offers; None: what Ray finds.
     token
         File of its token; None: one below the folder.
-    counter_ports
-        Where Ray's proxy shows its counters, two ports of its own, so that two nodes may share a machine.
     """
 
     folder: Path
@@ -61,7 +62,6 @@ class NodeSettings:
     cpus: int | None = None
     gpus: int | None = None
     token: Path | None = None
-    counter_ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
 
     @property
     def address(self) -> str:
@@ -79,7 +79,7 @@ class NodeSettings:
         Raises
         ------
         SettingsError
-            The folder's path is too long for the sockets below it, or it cannot be written.
+            The folder's path is too long for the sockets below it, or it cannot be written; or there is no HAProxy.
         """
         if len(str(self.folder)) > LONGEST_FOLDER:
             raise SettingsError(
@@ -90,12 +90,18 @@ class NodeSettings:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
             self.spill_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_proxy(self.proxy_folder)
             if not self.token_file.exists():
                 self.token_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.token_file.touch(mode=0o600)
                 self.token_file.write_text(secrets.token_hex(32), encoding="ascii")
         except OSError as error:
             raise SettingsError(f"{self.folder}: cannot be prepared: {error.strerror}") from error
+
+    @property
+    def proxy_folder(self) -> Path:
+        """Where the proxy keeps its program, configuration and sockets."""
+        return self.folder / "proxy"
 
     @property
     def spill_folder(self) -> Path:
@@ -129,10 +135,17 @@ def free_port() -> int:
 
 def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a node and of everybody who talks to it."""
-    proxy = node.folder / "proxy"
+    proxy = node.proxy_folder
+    # Ray's fixed ports would keep a second service off this machine, or have one's proxy find the other's replicas.
+    first = 20_000 + _REPLICA_PORTS * secrets.randbelow(200)
+    ports = {f"RAY_SERVE_HAPROXY_{name}_PORT": free_port() for name in ("STATS", "METRICS")} | {
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": first,
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": first + _REPLICA_PORTS - 1,
+    }
     return {
         # How long a replica that has a successor stays reachable, for a proxy that has not heard of it yet.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",
+        **{name: str(port) for name, port in ports.items()},
         **environment,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(node.token_file),
@@ -142,8 +155,7 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(node.counter_ports[0]),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(node.counter_ports[1]),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy_program(proxy)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
@@ -157,7 +169,7 @@ def check_node() -> None:
     Raises
     ------
     RefusedError
-        Its system configuration is another, or it takes calls without a token.
+        Its system configuration is another, it takes calls without a token, or its proxy keeps what it passes on.
     """
     import ray  # noqa: PLC0415 # a process that only starts the node must not connect
     from ray._private.state import state  # noqa: PLC0415
@@ -171,6 +183,7 @@ def check_node() -> None:
                 f"the Ray node was started with {name}={config.get(name)}, and faces stay out of its store only with "
                 f"{wanted}; start it with make ray or lfr serve"
             )
+    check_proxy(os.environ)
     if not _asks_for_token(ray.get_runtime_context().gcs_address):
         raise RefusedError("the Ray node takes calls without a token; start it with make ray or lfr serve")
 
@@ -189,9 +202,11 @@ def _asks_for_token(address: str) -> bool:
 
 def main() -> int:
     """Start a node in the background, for ``serve run serve/dev.yaml``; ``make ray`` calls this."""
+    parser = argparse.ArgumentParser(prog="python -m lfr.serving.node", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=6379, help="of the node's head")
     # Where Ray's own clients look for a node and its token, when they are not told.
     folder = Path(tempfile.gettempdir()) / "ray"
-    node = NodeSettings(folder, port=6379, token=Path.home() / ".ray" / "auth_token")
+    node = NodeSettings(folder, port=parser.parse_args().port, token=Path.home() / ".ray" / "auth_token")
     try:
         node.prepare()
         # The application is built in one of the node's processes, which knows the node's environment and no other.

@@ -53,11 +53,14 @@ class FrameOrder(Generic[Answer]):
         Longest wait for the frame before.
     on_new_stream
         Called when another stream begins.
+    passed_over
+        Numbered frames that never came, although later ones of their stream did.
     """
 
     camera: str
     wait_s: float = _WAIT_S
     on_new_stream: Callable[[], None] = lambda: None
+    passed_over: int = 0
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _busy: bool = False
     _stream: str | None = None
@@ -77,7 +80,7 @@ class FrameOrder(Generic[Answer]):
             It is of a stream that another has followed, was passed over, or is not later than the one before.
         """
         with self._turn:
-            before = self._next, self._last
+            before = self._next, self._last, self.passed_over
             answer = self._wait(position)
             if answer is None:
                 self._busy = True
@@ -87,8 +90,21 @@ class FrameOrder(Generic[Answer]):
         try:
             yield None
         except BaseException:
-            self._next, self._last = before  # so that the frame may be sent again
+            self._next, self._last, self.passed_over = before  # so that the frame may be sent again
             raise
+        finally:
+            with self._turn:
+                self._busy = False
+                self._turn.notify_all()
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Hold every frame back until this ends."""
+        with self._turn:
+            self._turn.wait_for(lambda: not self._busy)
+            self._busy = True
+        try:
+            yield
         finally:
             with self._turn:
                 self._busy = False
@@ -133,6 +149,8 @@ class FrameOrder(Generic[Answer]):
                 f"{where}: captured at {position.captured_at.isoformat()}, not after {self._last.isoformat()}, "
                 "when the frame before it was"
             )
+        if position.index is not None and self._next is not None:
+            self.passed_over += position.index - self._next
         self._last = position.captured_at
         self._next = None if position.index is None else position.index + 1
         return None

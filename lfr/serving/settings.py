@@ -39,6 +39,12 @@ class Limits(_Model):
     frames_per_second: float = Field(default=60.0, gt=0, le=1_000, description="Frames a second of one camera.")
     requests_per_second: float = Field(default=120.0, gt=0, le=10_000, description="Requests a second of one key.")
     frames_waiting: int = Field(default=8, ge=1, le=64, description="Frames of one camera on their way at once.")
+    silent_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=3_600,
+        description="Seconds in which no frame comes, or no answer goes: a WebSocket ends.",
+    )
     events_open: int = Field(default=200, ge=1, le=900, description="Streams of events open at once, per replica.")
 
 

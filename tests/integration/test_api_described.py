@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -44,11 +46,10 @@ ENDS_IT = ("/end", "/withdrawal", "/purge", "/events", "/preview")
 
 
 class Described:
-    """The app over a real store with an alert in it, and a key of each role."""
+    """An interface over a real store with an alert in it, and a key of each role."""
 
-    def __init__(self, app: FastAPI, made: Served) -> None:
-        self.app, self.made = app, made
-        self.http = TestClient(app, raise_server_exceptions=False)
+    def __init__(self, http: httpx.Client | TestClient, made: Served) -> None:
+        self.http, self.made = http, made
         self.ids = {"deployment_id": made.deployment_id, "camera_id": "north", "stream": "a", **self._alert()}
         self._turn: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self.answers: Counter[int] = Counter()
@@ -77,50 +78,65 @@ class Described:
         if turn % 2 and not operation.path.endswith(ENDS_IT) and operation.method != "delete":
             case.path_parameters.update({k: v for k, v in self.ids.items() if k in case.path_parameters})
 
+    def wrong_answers(self, schema: BaseSchema, mode: GenerationMode, *, examples: int) -> dict[str, str]:
+        """Send so many requests to each operation, and return what was not as described."""
+        wrong: dict[str, str] = {}
+        operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+        assert len(operations) > 30
+        for operation in operations:
+
+            @seed(20260302)
+            @settings(
+                max_examples=examples,
+                deadline=None,
+                database=None,
+                phases=[Phase.explicit, Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(operation.as_strategy(generation_mode=mode))
+            def holds(case: schemathesis.Case[Any]) -> None:
+                self.prepare(case)
+                response = case.call()
+                self.answers[response.status_code] += 1
+                case.validate_response(response, checks=CHECKS)
+
+            try:
+                holds()
+            except Unsatisfiable:  # an operation that takes nothing cannot be asked wrongly
+                assert mode is GenerationMode.NEGATIVE
+            except (FailureGroup, AssertionError) as failure:
+                parts = failure.exceptions if isinstance(failure, FailureGroup) else [failure]
+                wrong[operation.label] = "; ".join(str(part) for part in parts)
+        return wrong
+
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
-    model = load_model(threads=1)
-    made = served(tmp_path_factory.mktemp("described") / "home", model)
-    store = made.open()
+def made(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return served(tmp_path_factory.mktemp("described") / "home", load_model(threads=1))
+
+
+@pytest.fixture(scope="module")
+def app(made: Served) -> Iterator[FastAPI]:
+    model, store = load_model(threads=1), made.open()
     limits = Limits(requests_per_second=10_000, frames_per_second=1_000, frame_bytes=1 << 20, body_bytes=1 << 14)
     cameras = LocalCameras(store, LocalReader(model), limits=limits)
     served_model = ServedModel("openvino-f32", "openvino-f32", model.digest)
-    yield Described(create_app(Service(store, cameras, served_model, limits)), made)
+    yield create_app(Service(store, cameras, served_model, limits))
     store.close()
+
+
+@pytest.fixture(scope="module")
+def described(app: FastAPI, made: Served) -> Described:
+    return Described(TestClient(app, raise_server_exceptions=False), made)
 
 
 @pytest.mark.parametrize("examples", [15, pytest.param(300, marks=pytest.mark.long)])
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_every_answer_is_one_that_is_described(described: Described, mode: GenerationMode, examples: int) -> None:
-    schema = schemathesis.openapi.from_asgi("/openapi.json", described.app)
-    wrong: dict[str, str] = {}
-    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    assert len(operations) > 30
-    for operation in operations:
-
-        @seed(20260302)
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(operation.as_strategy(generation_mode=mode))
-        def holds(case: schemathesis.Case[Any]) -> None:
-            described.prepare(case)
-            response = case.call()
-            described.answers[response.status_code] += 1
-            case.validate_response(response, checks=CHECKS)
-
-        try:
-            holds()
-        except Unsatisfiable:  # an operation that takes nothing cannot be asked wrongly
-            assert mode is GenerationMode.NEGATIVE
-        except (FailureGroup, AssertionError) as failure:
-            parts = failure.exceptions if isinstance(failure, FailureGroup) else [failure]
-            wrong[operation.label] = "; ".join(str(part) for part in parts)
+def test_every_answer_is_one_that_is_described(
+    app: FastAPI, described: Described, mode: GenerationMode, examples: int
+) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    wrong = described.wrong_answers(schema, mode, examples=examples)
     assert not wrong, "\n\n".join(f"{label}: {what}" for label, what in wrong.items())
 
 

@@ -12,6 +12,7 @@ from lfr.database import Store
 from lfr.deployments import LiveDeployment
 from lfr.models import Model
 from lfr.pipeline import Recogniser
+from lfr.serving.alive import HeldFaces
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.feeding import Feeder
 from lfr.serving.order import Position
@@ -92,6 +93,10 @@ class LocalCameras:
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture."""
         return await run_in_threadpool(self._reader.begin(encoded))
+
+    async def held(self) -> Mapping[str, HeldFaces | None]:
+        """Return what the cameras hold of faces."""
+        return {"camera": sum((post.held() for post in self._posts.values()), HeldFaces())}
 
     def forget(self, deployment_id: str) -> None:
         """Lose a deployment's cameras, as where their processes ended; what they read ends without a word."""

@@ -19,10 +19,10 @@ ROLES = ("operator", "watchlist_manager", "authorising_officer", "auditor", "mlo
 Served = MadeUpForce
 
 
-def served(home: Path, model: Model) -> Served:
-    """Make a force whose list holds `LISTED` and a filler."""
+def served(home: Path, model: Model, *, database_url: str = "") -> Served:
+    """Make a force whose list holds `LISTED` and a filler; its database is empty, blank: SQLite."""
     people = {name: next(p.path for p in demo_portraits() if p.subject_id == name) for name in (LISTED, FILLER)}
-    return make_up_force(home, model, people)
+    return make_up_force(home, model, people, database_url=database_url)
 
 
 def walk(subject_id: str, *, frames: int = 12) -> Iterator[bytes]:

@@ -43,6 +43,7 @@ def models(_: Acting, service: Serving) -> dict[str, Any]:
 
 
 @open_router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
-def metrics(service: Serving) -> Response:
-    """Return counters of this process; numbers of faces and alerts, never anything of one."""
+async def metrics(service: Serving) -> Response:
+    """Return counters of this process, and what the parts hold of faces now; never anything of one."""
+    await service.ask_held()
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

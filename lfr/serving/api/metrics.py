@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+
+from lfr.serving.alive import HeldFaces
 
 __all__ = ["Metrics"]
 
@@ -20,13 +24,26 @@ class Metrics:
             "lfr_frames_refused", "Frames refused, by problem.", ("problem",), registry=self.registry
         )
         self.faces_seen = Gauge("lfr_faces_seen", "Tracks of a camera since it began.", camera, registry=self.registry)
+        self.dropped = Gauge(
+            "lfr_frames_dropped", "Numbered frames of a camera that never came though later ones did, since it began.",
+            camera, registry=self.registry,
+        )  # fmt: skip
         self.alerts = Counter("lfr_alerts", "Alerts committed.", camera, registry=self.registry)
         self.adjudications = Counter(
             "lfr_adjudications", "Adjudications, by decision.", ("decision",), registry=self.registry
         )
         self.stage = Histogram(
-            "lfr_frame_seconds", "Time of a frame, by stage.", ("stage",), buckets=_SECONDS, registry=self.registry
-        )
+            "lfr_frame_seconds", "Time of a frame, by stage: detect, embed, search, decide, total.", ("stage",),
+            buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self.templates = Gauge(
+            "lfr_templates_alive", "Templates of people who pass that a part holds now; zero when idle, NaN: unknown.",
+            ("part",), registry=self.registry,
+        )  # fmt: skip
+        self.crops = Gauge(
+            "lfr_crops_alive", "Crops of people who pass that a part holds now; zero when idle, NaN: unknown.",
+            ("part",), registry=self.registry,
+        )  # fmt: skip
         self.waiting = Gauge("lfr_frames_waiting", "Frames on their way now.", registry=self.registry)
         self.events_open = Gauge("lfr_event_streams", "Streams of events open now.", registry=self.registry)
         self.model = Info("lfr_model", "The model version that runs.", registry=self.registry)
@@ -34,6 +51,12 @@ class Metrics:
             "lfr_watchlist_info", "Watchlist digest of a deployment in use.", ("deployment", "digest"),
             registry=self.registry,
         )  # fmt: skip
+
+    def hold(self, held: Mapping[str, HeldFaces | None]) -> None:
+        """Take what each part holds of faces now; None: it did not say."""
+        for part, faces in held.items():
+            self.templates.labels(part).set(float("nan") if faces is None else faces.templates)
+            self.crops.labels(part).set(float("nan") if faces is None else faces.crops)
 
     def text(self) -> bytes:
         """Return the figures in Prometheus' text format."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +13,7 @@ from lfr.access import Principal, SecretMemory, authenticate
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, live
 from lfr.errors import AccessDeniedError, BusyError, RegistryError
+from lfr.serving.alive import HeldFaces
 from lfr.serving.api.heads import Heads
 from lfr.serving.api.metrics import Metrics
 from lfr.serving.api.problems import UnauthenticatedError
@@ -28,7 +29,10 @@ from lfr.types import Faces
 if TYPE_CHECKING:
     from lfr.registry import Tracking
 
-__all__ = ["Cameras", "Flow", "Rates", "Service"]
+__all__ = ["HELD_S", "Cameras", "Flow", "Rates", "Service"]
+
+HELD_S = 0.25
+"""Seconds for which the answer to what is held of faces is not asked again."""
 
 
 class Cameras(Protocol):
@@ -58,6 +62,10 @@ class Cameras(Protocol):
 
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture, to show one upright; raises ImageError where it is none."""
+        ...
+
+    async def held(self) -> Mapping[str, HeldFaces | None]:
+        """Return what each kind of part holds of faces now; None where it is not known."""
         ...
 
 
@@ -133,6 +141,7 @@ class Service:
     sessions: Sessions = field(init=False)
     events_open: int = 0
     previews_open: int = 0
+    _held_at: float = float("-inf")
     _flows: dict[tuple[str, str], Flow] = field(default_factory=dict)
     _live: dict[tuple[str, str], tuple[LiveDeployment, float]] = field(default_factory=dict)
 
@@ -183,6 +192,12 @@ class Service:
         if self.registry is None:
             raise RegistryError("this service has no registry, so nothing is known to be in the field")
         return self.registry()
+
+    async def ask_held(self) -> None:
+        """Have the metrics show what the parts hold of faces, as it was at most `HELD_S` ago: anybody may ask."""
+        if time.monotonic() - self._held_at > HELD_S:
+            self._held_at = time.monotonic()
+            self.metrics.hold(await self.cameras.held())
 
     def opened(self, change: int) -> None:
         """Count streams of events that are open, on the loop's thread."""

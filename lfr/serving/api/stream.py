@@ -28,7 +28,6 @@ router = APIRouter()
 HEADER = struct.Struct(">q")
 """Before each frame: microseconds since 1970 at which it was taken, big-endian."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SILENT_S = 30.0
 _POLICY, _TOO_BIG = 1008, 1009
 
 
@@ -38,8 +37,8 @@ async def stream(websocket: WebSocket, deployment_id: str, camera_id: str) -> No
 
     A message is the frame's time, `HEADER`, and the JPEG or PNG. Each is answered, in order, by the document that a
     post of it would get, or by a problem document; at most ``frames_waiting`` are taken before one is answered.
-    Without a key that may send frames the connection is refused; half a minute in which no frame comes, or no answer
-    is taken, ends it.
+    Without a key that may send frames the connection is refused; ``silent_s`` in which no frame comes, or no answer is
+    taken, end it.
     """
     service: Service = websocket.app.state.service
     try:
@@ -60,7 +59,7 @@ async def stream(websocket: WebSocket, deployment_id: str, camera_id: str) -> No
         if not writer.done():
             answers.put_nowait(None)
             with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-                await asyncio.wait_for(writer, _SILENT_S)
+                await asyncio.wait_for(writer, service.limits.silent_s)
         writer.cancel()
         with contextlib.suppress(LfrError):
             await service.cameras.end_stream(principal, granted, camera_id, name)
@@ -76,13 +75,13 @@ async def _take(
     answers: asyncio.Queue[asyncio.Task[dict[str, Any]] | None],
     places: asyncio.Semaphore,
 ) -> None:
-    index = 0
+    index, silent_s = 0, service.limits.silent_s
     while True:
         try:
-            await asyncio.wait_for(places.acquire(), _SILENT_S)  # waits while too many are on their way
-            message = await asyncio.wait_for(websocket.receive_bytes(), _SILENT_S)
+            await asyncio.wait_for(places.acquire(), silent_s)  # waits while too many are on their way
+            message = await asyncio.wait_for(websocket.receive_bytes(), silent_s)
         except TimeoutError:
-            await websocket.close(_POLICY, f"no frame came, or no answer went, for {_SILENT_S:.0f} seconds")
+            await websocket.close(_POLICY, f"no frame came, or no answer went, for {silent_s:g} seconds")
             return
         except (WebSocketDisconnect, KeyError, RuntimeError):  # it went, or sent text
             return

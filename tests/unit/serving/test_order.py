@@ -142,3 +142,33 @@ def test_frames_without_a_stream_may_come_between_streams() -> None:
     take(order, at(0))
     take(order, at(0, stream="a", index=0))
     assert take(order, at(1), "seen") == "seen"
+
+
+def test_numbered_frames_that_never_came_are_counted_once_a_later_one_was_looked_at() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=0.02)
+    take(order, at(0, stream="a", index=0))
+    take(order, at(1, stream="a", index=1))
+    assert order.passed_over == 0
+    with pytest.raises(RuntimeError), order.turn(at(5, stream="a", index=5)):
+        raise RuntimeError  # it failed, so it may come again
+    assert order.passed_over == 0
+    take(order, at(5, stream="a", index=5))
+    assert order.passed_over == 3
+    take(order, at(6, stream="b", index=4))
+    assert order.passed_over == 3
+
+
+def test_no_frame_gets_its_turn_during_a_pause() -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    taken = threading.Event()
+
+    def send() -> None:
+        take(order, at(0))
+        taken.set()
+
+    with order.pause():
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert not taken.wait(0.1)
+    assert taken.wait(5)
+    sender.join()

@@ -17,9 +17,8 @@ import pytest
 from lfr.deployments import end
 from lfr.models import load_model
 from lfr.serving.node import free_port
-from tests.integration.test_serving import requests
 from tests.support.served import served
-from tests.support.service import running_service
+from tests.support.service import requests, running_service
 
 pytestmark = pytest.mark.long
 
