@@ -9,6 +9,7 @@ from lfr.database import Store
 from lfr.deployments import Feed, feed_of, note_feed
 from lfr.serving.camera import CameraPost, FrameReader
 from lfr.serving.reading import Opener, Reading
+from lfr.serving.tally import FedFrames, Tally
 from lfr.sources import is_recorded, open_source
 
 __all__ = ["Feeder"]
@@ -46,12 +47,17 @@ class Feeder:
         self._about, self._sources, self._open = (deployment_id, camera_id), sources, open_with
         self._lock = threading.Lock()
         self._reading: Reading | None = None
+        self._tally = Tally(deployment_id, camera_id)
 
     @property
     def reads(self) -> Feed | None:
         """What it reads now."""
         reading = self._reading
         return reading.feed if reading is not None and reading.alive else None
+
+    def taken(self) -> FedFrames | None:
+        """Return what was read since the last call; None: never anything."""
+        return self._tally.take()
 
     def look(self) -> None:
         """Begin to read what the camera's row asks for; raises StoreUnavailableError."""
@@ -67,7 +73,7 @@ class Feeder:
                 note_feed(self._store, feed, "failed", "broke off with the camera's process; begin it again")
             else:
                 self.close()
-                self._reading = Reading(self._store, self._post, feed, spec, self._reader, self._open)
+                self._reading = Reading(self._store, self._post, feed, spec, self._reader, self._open, self._tally)
 
     def close(self) -> None:
         """End what is read, and wait for that."""

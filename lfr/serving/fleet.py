@@ -30,6 +30,7 @@ from lfr.serving.screen import Picture
 from lfr.serving.settings import AppArgs
 from lfr.serving.shadow_actor import RemoteShadow, Shadow
 from lfr.serving.shadow_feed import OpenedShadow, ShadowFeed
+from lfr.serving.tally import FedFrames
 from lfr.types import Faces
 
 __all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
@@ -83,6 +84,10 @@ class Camera:
     def held(self) -> HeldFaces:
         """As `CameraPost.held`."""
         return self._post.held()
+
+    def taken(self) -> FedFrames | None:
+        """As `Feeder.taken`."""
+        return self._feeder.taken()
 
     def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer | LfrError:
         """As `CameraPost.frame`; an error is returned, so that Ray logs nothing of the call."""
@@ -192,6 +197,12 @@ class Fleet:
         asked["embedder"] = [serve.get_deployment_handle("Embedder", APP_NAME).held.remote()]
         return dict(zip(asked, await asyncio.gather(*(_sum(answers) for answers in asked.values())), strict=True))
 
+    async def taken(self) -> tuple[FedFrames, ...]:
+        """Return what the service itself read since the last call, of the cameras that answer at once."""
+        cameras = (await asyncio.to_thread(self._actors))[_CAMERA]
+        found = await asyncio.gather(*(_at_once(camera.taken.remote()) for camera in cameras))
+        return tuple(fed for fed in found if isinstance(fed, FedFrames))
+
     def reconcile(self, store: Store) -> None:
         """Make a matcher for each live deployment and a camera for each feed, and remove the actors of any other.
 
@@ -298,15 +309,25 @@ def _feed(args: AppArgs, store: Store, deployment: LiveDeployment, camera_id: st
     return ShadowFeed(store, deployment, camera_id, shadow.version, open_shadow=open_shadow)
 
 
-async def _sum(answers: list[Any]) -> HeldFaces | None:
-    async def one(answer: Any) -> HeldFaces:  # noqa: ANN401 - of an actor or a deployment
-        return cast("HeldFaces", await answer)
-
+async def _at_once(answer: Any) -> object:  # noqa: ANN401 - of an actor or a deployment
+    """Return an answer; None where it does not come at once."""
     try:
-        each = await asyncio.wait_for(asyncio.gather(*(one(answer) for answer in answers)), _HELD_S)
+        return cast("object", await asyncio.wait_for(_awaited(answer), _HELD_S))
     except (TimeoutError, RayError):
         return None
-    return sum(each, HeldFaces())
+
+
+async def _awaited(answer: Any) -> object:  # noqa: ANN401 - no coroutine, but it can be awaited
+    return cast("object", await answer)
+
+
+async def _sum(answers: list[Any]) -> HeldFaces | None:
+    total = HeldFaces()
+    for each in await asyncio.gather(*(_at_once(answer) for answer in answers)):
+        if not isinstance(each, HeldFaces):
+            return None
+        total += each
+    return total
 
 
 def _remove(name: str) -> None:

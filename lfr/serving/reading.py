@@ -34,6 +34,7 @@ from lfr.serving.camera import CameraPost, FrameReader
 from lfr.serving.crossing import crossing
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.order import Position
+from lfr.serving.tally import Tally
 from lfr.sources import Source, SourceEvent, is_recorded, source_name
 from lfr.types import Faces, Frame, Pixels
 
@@ -79,13 +80,22 @@ class Reading:
         Looks for faces.
     open_with
         Opens the source.
+    tally
+        Told what each frame came to.
     """
 
     def __init__(
-        self, store: Store, post: CameraPost, feed: Feed, spec: str, reader: FrameReader, open_with: Opener
+        self,
+        store: Store,
+        post: CameraPost,
+        feed: Feed,
+        spec: str,
+        reader: FrameReader,
+        open_with: Opener,
+        tally: Tally,
     ) -> None:
         self.feed = feed
-        self._store, self._post, self._reader, self._open = store, post, reader, open_with
+        self._store, self._post, self._reader, self._open, self._tally = store, post, reader, open_with, tally
         self._spec, self._stream = spec, f"{feed.id}-{secrets.token_hex(4)}"
         self._done = threading.Event()
         self._principal: Principal | None = None
@@ -121,7 +131,7 @@ class Reading:
         finally:
             with suppress(LfrError):
                 if self._principal is not None:
-                    self._post.end_stream(self._principal, self._stream)
+                    self._tally.add(self._post.end_stream(self._principal, self._stream), frames=0)
 
     def _read_all(self) -> str:
         """Read to the end, opening what cannot be reached again and again; return why it ended."""
@@ -206,7 +216,7 @@ class Reading:
                 found = faces()
                 position = Position(self._last, self._stream, self._index)
                 took_s = time.perf_counter() - item.began
-                self._post.look_at(self._principal, item.frame.pixels, found, position, detect_s=took_s)
+                answer = self._post.look_at(self._principal, item.frame.pixels, found, position, detect_s=took_s)
             except (ServiceError, StoreUnavailableError) as error:
                 _LOG.warning("camera %s: frame %d: %s", self.feed.camera_id, item.frame.index, error)
                 self._wait(_AGAIN_S)
@@ -216,6 +226,7 @@ class Reading:
                 faces = self._begin(item.frame.pixels)
                 continue
             self._index += 1
+            self._tally.add(answer)
             return
 
     def _look(self) -> None:
@@ -252,6 +263,7 @@ class Reading:
         deployment_id, camera_id = self.feed.deployment_id, self.feed.camera_id
         with suppress(StoreUnavailableError):  # the next time
             count_faces(self._store, deployment_id, camera_id, faces_seen=0, frames=0, dropped=self._lost)
+            self._tally.drop(self._lost)
             self._lost = 0
 
     def _event(self, event: SourceEvent) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,6 +130,13 @@ def test_a_file_is_read_to_its_end_every_frame_once_and_who_is_listed_alerts(
     assert (north["faces_seen"], south["faces_seen"]) == (1, 1)
     assert (north["dropped"], north["feed"]["reason"]) == (0, "source ended")
     assert alerted(service.store, one) == [LISTED]
+    service.metrics, figures = type(service.metrics)(), {}
+    text = http.get("/metrics").text
+    for name in ("lfr_frames_total", "lfr_alerts_total", "lfr_faces_seen"):
+        about = rf'{name}{{camera="north",deployment="{one.deployment_id}"}} (\S+)'
+        (figures[name],) = re.findall(about, text)
+    assert figures == {"lfr_frames_total": f"{FRAMES}.0", "lfr_alerts_total": "1.0", "lfr_faces_seen": "1.0"}
+    assert re.search(r'lfr_frame_seconds_count{stage="search"} [1-9]', text)
     again = begin(http, one, STRANGER)
     assert again.status_code == 201, "one that has ended can be followed by another"
 

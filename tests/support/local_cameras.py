@@ -18,6 +18,7 @@ from lfr.serving.feeding import Feeder
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
+from lfr.serving.tally import FedFrames
 from lfr.sources import decode_image
 from lfr.types import Embeddings, Faces, Pixels
 from lfr.watchlist import load_sealed
@@ -93,6 +94,10 @@ class LocalCameras:
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture."""
         return await run_in_threadpool(self._reader.begin(encoded))
+
+    async def taken(self) -> tuple[FedFrames, ...]:
+        """Return what was read for cameras since the last call."""
+        return tuple(taken for feeder in self._feeders.values() if (taken := feeder.taken()) is not None)
 
     async def held(self) -> Mapping[str, HeldFaces | None]:
         """Return what the cameras hold of faces."""

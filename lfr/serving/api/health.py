@@ -45,5 +45,5 @@ def models(_: Acting, service: Serving) -> dict[str, Any]:
 @open_router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
 async def metrics(service: Serving) -> Response:
     """Return counters of this process, and what the parts hold of faces now; never anything of one."""
-    await service.ask_held()
+    await service.ask_parts()
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

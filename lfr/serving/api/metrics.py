@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from lfr.serving.alive import HeldFaces
+from lfr.serving.tally import FedFrames
 
 __all__ = ["Metrics"]
 
@@ -25,8 +26,8 @@ class Metrics:
         )
         self.faces_seen = Gauge("lfr_faces_seen", "Tracks of a camera since it began.", camera, registry=self.registry)
         self.dropped = Gauge(
-            "lfr_frames_dropped", "Numbered frames of a camera that never came though later ones did, since it began.",
-            camera, registry=self.registry,
+            "lfr_frames_dropped", "Frames of a camera that nobody looked at: lost on their way, or too fast.", camera,
+            registry=self.registry,
         )  # fmt: skip
         self.alerts = Counter("lfr_alerts", "Alerts committed.", camera, registry=self.registry)
         self.adjudications = Counter(
@@ -57,6 +58,18 @@ class Metrics:
         for part, faces in held.items():
             self.templates.labels(part).set(float("nan") if faces is None else faces.templates)
             self.crops.labels(part).set(float("nan") if faces is None else faces.crops)
+
+    def read(self, taken: Iterable[FedFrames]) -> None:
+        """Count what the service itself read of cameras; of several processes, the one that asked counts it."""
+        for fed in taken:
+            about = fed.deployment_id, fed.camera_id
+            self.frames.labels(*about).inc(fed.frames)
+            self.alerts.labels(*about).inc(fed.alerts)
+            self.faces_seen.labels(*about).set(fed.faces_seen)
+            self.dropped.labels(*about).set(fed.dropped)
+            for stages in fed.stages_s:
+                for stage, seconds in {**stages, "total": sum(stages.values())}.items():
+                    self.stage.labels(stage).observe(seconds)
 
     def text(self) -> bytes:
         """Return the figures in Prometheus' text format."""

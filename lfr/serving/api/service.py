@@ -24,6 +24,7 @@ from lfr.serving.opening import ServedModel, ServedShadow
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
 from lfr.serving.settings import Limits
+from lfr.serving.tally import FedFrames
 from lfr.types import Faces
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Cameras(Protocol):
 
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture, to show one upright; raises ImageError where it is none."""
+        ...
+
+    async def taken(self) -> tuple[FedFrames, ...]:
+        """Return what the service itself read of cameras since the last call."""
         ...
 
     async def held(self) -> Mapping[str, HeldFaces | None]:
@@ -193,11 +198,12 @@ class Service:
             raise RegistryError("this service has no registry, so nothing is known to be in the field")
         return self.registry()
 
-    async def ask_held(self) -> None:
+    async def ask_parts(self) -> None:
         """Have the metrics show what the parts hold of faces, as it was at most `HELD_S` ago: anybody may ask."""
         if time.monotonic() - self._held_at > HELD_S:
             self._held_at = time.monotonic()
             self.metrics.hold(await self.cameras.held())
+            self.metrics.read(await self.cameras.taken())
 
     def opened(self, change: int) -> None:
         """Count streams of events that are open, on the loop's thread."""
