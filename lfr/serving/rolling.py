@@ -26,7 +26,7 @@ def running_model() -> str | None:
     app = serve.status().applications.get(APP_NAME)
     embedder = app.deployments.get("Embedder") if app is not None else None
     states = {} if embedder is None else embedder.replica_states
-    if not any(state.value == "RUNNING" and count for state, count in states.items()):
+    if not any(state == "RUNNING" and count for state, count in states.items()):
         return None
     try:
         return str(serve.get_deployment_handle("Embedder", APP_NAME).model_digest.remote().result(timeout_s=_ANSWER_S))
