@@ -61,9 +61,7 @@ class Described:
         for jpeg in walk(LISTED):
             found += self.http.post(url, content=jpeg, headers=headers).json()["alerts"]
         (alert,) = found
-        operator = self.made.bearer("operator")
-        (watchlist,) = self.http.get("/v1/watchlists", headers=operator).json()["watchlists"]
-        return {"alert_id": alert["alert"], "entry_id": alert["entry"], "watchlist_id": watchlist["watchlist_id"]}
+        return {"alert_id": alert["alert"], "entry_id": alert["entry"], "watchlist_id": self.made.watchlist_id}
 
     def prepare(self, case: schemathesis.Case[Any]) -> None:
         """Give the case a key in turn, and in every second turn ids of what is there."""
