@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import socket
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -103,7 +102,7 @@ def test_a_body_that_stops_coming_holds_up_nobody_else(service: RunningService, 
         ("Content-Length: 0\r\nX-Stream: a\x00b", b"", {400}),
         ("Content-Length: 0\r\nX-Stream: a\r\n X-Injected: b", b"", {400, 422}),
         ("Content-Length: 0\r\nX-Stream: " + "a" * 70_000, b"", {400, 431}),
-        ("Content-Length: 0\r\nX-Request-Id: <b>\xff</b>", b"", {400, 422}),
+        ("Content-Length: 0\r\nX-Request-Id: <b>x</b>", b"", {400, 422}),
     ],
     ids=lambda given: given[:40].replace("\r\n", " ") if isinstance(given, str) else "",
 )
@@ -145,9 +144,7 @@ def frame_to_answer_s(service: RunningService, made: Served, *, frames: int, cam
 
 
 @pytest.mark.parametrize("frames", [20, pytest.param(150, marks=pytest.mark.long)])
-def test_fifty_idle_consoles_change_no_latency(
-    service: RunningService, one_thread_model: Model, frames: int, record_property: Callable[[str, object], None]
-) -> None:
+def test_fifty_idle_consoles_change_no_latency(service: RunningService, one_thread_model: Model, frames: int) -> None:
     made = service.made.another(one_thread_model)
     url = f"{service.url}/v1/deployments/{made.deployment_id}"
     frame_to_answer_s(service, made, frames=5, camera="north")  # every part is up
@@ -163,8 +160,6 @@ def test_fifty_idle_consoles_change_no_latency(
             assert f"lfr_event_streams {STREAMS}.0" in client.get(f"{service.url}/metrics").text
             with_them += frame_to_answer_s(service, made, frames=frames // 2, camera="north")
         until(lambda: "lfr_event_streams 0.0" in httpx.get(f"{service.url}/metrics").text, timeout_s=20)
-    record_property("p50_without_consoles_s", median(without))
-    record_property("p50_with_consoles_s", median(with_them))
     assert median(with_them) < 1.5 * median(without) + 0.02, (without, with_them)
 
 
