@@ -16,8 +16,8 @@ import ray
 from ray import serve
 
 from lfr.errors import LfrError
+from lfr.serving.actors import APP_NAME, NAMESPACE
 from lfr.serving.app import PARTS, Prepared, application, check_may_run, prepared
-from lfr.serving.fleet import APP_NAME, NAMESPACE
 from lfr.serving.node import check_node
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import DeployTimes, Opened

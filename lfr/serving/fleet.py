@@ -1,11 +1,9 @@
-"""The named actors of live deployments: a `Matcher` (several for a large list), a `Camera` for each camera in use."""
+"""Finds the actors of live deployments, makes them, and removes them: matchers, cameras in use, and shadows."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -17,122 +15,34 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from lfr.access import Principal
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, active_feeds, live_now
-from lfr.errors import ConflictError, LfrError, LimitError, ServiceError
+from lfr.errors import LfrError, LimitError, ServiceError
+from lfr.serving.actors import (
+    APP_NAME,
+    CAMERA,
+    EVERY_ACTOR,
+    MATCHER,
+    NAMESPACE,
+    SHADOW,
+    matchers_of,
+    parts,
+    shadow_of,
+)
 from lfr.serving.alive import HeldFaces
-from lfr.serving.camera import CameraPost, FrameAnswer
+from lfr.serving.camera import FrameAnswer
+from lfr.serving.camera_actor import Camera
 from lfr.serving.crossing import CROSSING_BYTES
-from lfr.serving.feeding import Feeder
-from lfr.serving.matcher import Matcher
-from lfr.serving.opening import ServedModel, ServedShadow, open_service_store
+from lfr.serving.opening import ServedModel, ServedShadow
 from lfr.serving.order import Position
-from lfr.serving.remote import RemoteReader, RemoteReferences, cause_of
+from lfr.serving.remote import cause_of
 from lfr.serving.screen import Picture
 from lfr.serving.settings import AppArgs
-from lfr.serving.shadow_actor import RemoteShadow, Shadow
-from lfr.serving.shadow_feed import OpenedShadow, ShadowFeed
 from lfr.serving.tally import FedFrames
 from lfr.types import Faces
 
-__all__ = ["APP_NAME", "NAMESPACE", "Camera", "Fleet"]
+__all__ = ["Fleet"]
 
-NAMESPACE = "lfr"
-APP_NAME = "lfr"
 _LOG = logging.getLogger(__name__)
-_MATCHER, _CAMERA, _SHADOW = "matcher", "camera", "shadow"
-_REST_S, _HELD_S = 1.0, 3.0
-_EVERY_ACTOR = {"namespace": NAMESPACE, "lifetime": "detached", "max_restarts": -1, "num_cpus": 0}
-
-
-class Camera:
-    """The actor around a `CameraPost`: reader and watchlist are other processes.
-
-    Parameters
-    ----------
-    args, model
-        Of the app.
-    deployment, camera_id
-        Which camera.
-    shadow
-        What looks on, if anything does.
-    """
-
-    def __init__(
-        self,
-        args: AppArgs,
-        model: ServedModel,
-        deployment: LiveDeployment,
-        camera_id: str,
-        shadow: ServedShadow | None = None,
-    ) -> None:
-        deployment.check_model(model.digest)
-        detector, embedder = (serve.get_deployment_handle(name, APP_NAME) for name in ("Detector", "Embedder"))
-        store, reader = open_service_store(args), RemoteReader(detector, embedder, model_digest=model.digest)
-        self._post = CameraPost(
-            store,
-            deployment,
-            camera_id,
-            reader=reader,
-            watchlist=RemoteReferences(lambda: matchers_of(args, deployment)),
-            limits=args.limits,
-            shadow=_feed(args, store, deployment, camera_id, shadow) if shadow else None,
-        )
-        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=reader, sources=args.addresses)
-        self._camera_id = camera_id
-        self.look()  # it may have been feeding before its process ended
-        threading.Thread(target=self._rest, name="rest", daemon=True).start()
-
-    def held(self) -> HeldFaces:
-        """As `CameraPost.held`."""
-        return self._post.held()
-
-    def taken(self) -> FedFrames | None:
-        """As `Feeder.taken`."""
-        return self._feeder.taken()
-
-    def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer | LfrError:
-        """As `CameraPost.frame`; an error is returned, so that Ray logs nothing of the call."""
-        if (feed := self._feeder.reads) is not None:
-            return ConflictError(
-                f"camera {self._camera_id}: the service reads {feed.source} for it; end that before frames are sent"
-            )
-        try:
-            return self._post.frame(principal, encoded, position)
-        except LfrError as error:
-            return error
-
-    def end_stream(self, principal: Principal, stream: str) -> FrameAnswer | LfrError:
-        """As `CameraPost.end_stream`; an error is returned."""
-        try:
-            return self._post.end_stream(principal, stream)
-        except LfrError as error:
-            return error
-
-    def look(self) -> None:
-        """Begin to read what the camera's row asks for, if anything."""
-        with suppress(LfrError):  # the steward has it look again
-            self._feeder.look()
-
-    def preview(self, principal: Principal, after: int) -> Picture | LfrError | None:
-        """As `CameraPost.preview`; an error is returned."""
-        try:
-            return self._post.preview(principal, after)
-        except LfrError as error:
-            return error
-
-    def close(self) -> None:
-        """End what is read, and then as `CameraPost.close`."""
-        self._feeder.close()
-        self._post.close()
-
-    def _rest(self) -> None:
-        while True:
-            time.sleep(_REST_S)
-            try:
-                self._post.rest()
-            except LfrError as error:
-                _LOG.info("rest: %s", type(error).__name__)
-            except Exception:  # noqa: BLE001 # the next turn tries again
-                _LOG.exception("rest")
+_HELD_S = 3.0
 
 
 class Fleet:
@@ -199,7 +109,7 @@ class Fleet:
 
     async def taken(self) -> tuple[FedFrames, ...]:
         """Return what the service itself read since the last call, of the cameras that answer at once."""
-        cameras = (await asyncio.to_thread(self._actors))[_CAMERA]
+        cameras = (await asyncio.to_thread(self._actors))[CAMERA]
         found = await asyncio.gather(*(_at_once(camera.taken.remote()) for camera in cameras))
         return tuple(fed for fed in found if isinstance(fed, FedFrames))
 
@@ -214,8 +124,8 @@ class Fleet:
         wanted = {deployment.id: deployment for deployment in live_now(store)}
         # By name: cameras end before what they ask.
         for actor in sorted(ray.util.list_named_actors(all_namespaces=True), key=lambda actor: str(actor["name"])):
-            kind, deployment_id = _parts(actor["name"])
-            ours = actor["namespace"] == NAMESPACE and kind in (_MATCHER, _CAMERA, _SHADOW)
+            kind, deployment_id = parts(actor["name"])
+            ours = actor["namespace"] == NAMESPACE and kind in (MATCHER, CAMERA, SHADOW)
             if ours and deployment_id not in wanted:
                 _remove(actor["name"])
         for deployment in wanted.values():
@@ -229,9 +139,9 @@ class Fleet:
                 self._camera(fed, feed.camera_id).look.remote()
 
     def _actors(self) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = {_CAMERA: [], _MATCHER: []}
+        found: dict[str, list[Any]] = {CAMERA: [], MATCHER: []}
         for actor in ray.util.list_named_actors(all_namespaces=True):
-            kind, _ = _parts(actor["name"])
+            kind, _ = parts(actor["name"])
             if actor["namespace"] == NAMESPACE and kind in found:
                 with suppress(ValueError):  # it was removed meanwhile
                     found[kind].append(ray.get_actor(actor["name"], namespace=NAMESPACE))
@@ -267,46 +177,14 @@ class Fleet:
             self._cameras[key] = (
                 ray.remote(Camera)
                 .options(
-                    name=f"{_CAMERA} {deployment.id} {camera_id}",
+                    name=f"{CAMERA} {deployment.id} {camera_id}",
                     get_if_exists=True,
                     max_concurrency=concurrency,
-                    **_EVERY_ACTOR,
+                    **EVERY_ACTOR,
                 )
                 .remote(self._args, self._model, deployment, camera_id, self._shadow)
             )
         return self._cameras[key]
-
-
-def matchers_of(args: AppArgs, deployment: LiveDeployment) -> tuple[Any, ...]:
-    """Return the matchers of a live deployment in the order of their parts, made if they are not there."""
-    return tuple(
-        ray.remote(Matcher)
-        .options(
-            name=f"{_MATCHER} {deployment.id} {part}",
-            get_if_exists=True,
-            max_task_retries=2,
-            max_concurrency=2,
-            **_EVERY_ACTOR,
-        )
-        .remote(args, deployment, part)
-        for part in range(args.matchers(deployment.watchlist_size))
-    )
-
-
-def shadow_of(args: AppArgs, shadow: ServedShadow, deployment: LiveDeployment) -> Any:  # noqa: ANN401
-    """Return the shadow of a live deployment, made if it is not there: a process of its own, whatever becomes of it."""
-    return (
-        ray.remote(Shadow)
-        .options(name=f"{_SHADOW} {deployment.id}", get_if_exists=True, num_gpus=args.embedder.gpus, **_EVERY_ACTOR)
-        .remote(args, shadow, deployment)
-    )
-
-
-def _feed(args: AppArgs, store: Store, deployment: LiveDeployment, camera_id: str, shadow: ServedShadow) -> ShadowFeed:
-    def open_shadow() -> OpenedShadow:
-        return RemoteShadow(shadow_of(args, shadow, deployment), camera_id).opened()
-
-    return ShadowFeed(store, deployment, camera_id, shadow.version, open_shadow=open_shadow)
 
 
 async def _at_once(answer: Any) -> object:  # noqa: ANN401 - of an actor or a deployment
@@ -333,13 +211,8 @@ async def _sum(answers: list[Any]) -> HeldFaces | None:
 def _remove(name: str) -> None:
     with suppress(ValueError):  # somebody else was faster
         actor = ray.get_actor(name, namespace=NAMESPACE)
-        if _parts(name)[0] == _CAMERA:
+        if parts(name)[0] == CAMERA:
             with suppress(RayError):
                 ray.get(actor.close.remote(), timeout=2)
         ray.kill(actor, no_restart=True)
         _LOG.info("removed %s", name)
-
-
-def _parts(name: str) -> tuple[str, str]:
-    kind, _, rest = name.partition(" ")
-    return kind, rest.partition(" ")[0]

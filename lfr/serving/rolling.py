@@ -8,7 +8,7 @@ from ray.exceptions import RayError
 from lfr.database import Store
 from lfr.deployments import live_now
 from lfr.errors import RefusedError, ServiceError
-from lfr.serving.fleet import APP_NAME
+from lfr.serving.actors import APP_NAME
 
 __all__ = ["check_roll", "running_model"]
 

@@ -99,7 +99,7 @@ def measure(args: AppArgs, deployment_id: str, *, calls: int, repeats: int) -> d
     NotFoundError
         There is no such live deployment.
     """
-    from lfr.serving.fleet import matchers_of  # Ray, only in the process that asks
+    from lfr.serving.actors import matchers_of  # Ray, only in the process that asks
     from lfr.serving.opening import open_service_store
     from lfr.serving.remote import RemoteReferences
 
@@ -140,7 +140,7 @@ def main() -> None:
     import ray
 
     from lfr.cli.service_benchmark.matching import measure as on_a_worker  # by its name, not `__main__`
-    from lfr.serving.fleet import NAMESPACE
+    from lfr.serving.actors import NAMESPACE
 
     asked = json.loads(sys.stdin.read())
     args = AppArgs.model_validate(asked.pop("args"))
