@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lfr.deployments import end, live_now
 from lfr.models import Model, load_model
-from tests.support.served import LISTED, write_walk
+from tests.support.served import LISTED, Served, write_walk
 from tests.support.service import RunningService, running_service
 
 CLIP_FRAMES = 40
@@ -33,3 +34,20 @@ def service(one_thread_model: Model) -> Iterator[RunningService]:
         sources = {"walk": str(clip)}
         with running_service(one_thread_model, matcher_entries=1, shadow="openvino-f32", sources=sources) as running:
             yield running
+
+
+@pytest.fixture(autouse=True)
+def _deployments_end_with_their_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End what a test made live: each live deployment has processes of its own, which fill a small machine."""
+    yield
+    if "service" not in request.fixturenames:
+        return
+    made: Served = request.getfixturevalue("service").made
+    store = made.open()
+    try:
+        operator = made.principal(store, "operator")
+        for deployment in live_now(store):
+            if deployment.id != made.deployment_id:
+                end(store, operator, deployment.id)
+    finally:
+        store.close()

@@ -60,7 +60,7 @@ def test_a_part_that_is_killed_comes_back_and_no_alert_is_lost_or_doubled(
     assert len(alerts_of(made)) == len({alert.id for result in results for alert in result.alerts})
     broken = [line for line in said if "sending it again" in line]
     assert len(broken) == len([line for line in said if "the service is back" in line])
-    if victim in ("ray::Camera", "ServeReplica:lfr:Api", "haproxy -dMintegrity"):  # what the client talks to is gone
+    if victim in ("ray::Camera", "haproxy -dMintegrity"):  # the proxy may find another replica before a client notices
         assert broken
 
 
