@@ -8,6 +8,7 @@ imported (`lfr.models` does it for OpenVINO).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,8 +40,10 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow's tracking server; unset: SQLite in the home folder.",
     )
-    sources: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Addresses that a service may read for a camera, by name: a JSON object."
+    sources: dict[str, Any] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Addresses that a service may read for a camera, by name: a JSON object.",
     )
     key: SecretStr | None = Field(default=None, description="API key that the command line acts with.")
     eval_data: Path | None = Field(default=None, description="Folder of evaluation data, for tests and benchmarks.")

@@ -53,7 +53,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     "deployment.authorise": frozenset({"authorising_officer"}),
     "deployment.start": frozenset({"operator", "authorising_officer"}),
     "deployment.run": frozenset({"operator", "field_unit"}),
-    "deployment.feed": frozenset({"operator"}),
+    "deployment.feed": frozenset({"operator", "system"}),
     "deployment.end": frozenset({"operator", "authorising_officer", "system"}),
     "deployment.withdraw": frozenset({"authorising_officer"}),
     "deployment.purge": frozenset({"authorising_officer", "system"}),

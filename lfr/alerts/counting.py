@@ -121,7 +121,7 @@ def count_faces(
     faces_seen, frames
         Tracks and frames since the last call, not since the start: a camera that is started again goes on counting.
     dropped
-        Frames since then that a live source gave faster than they could be looked at.
+        Frames of a live source since then that nobody looked at: too fast, or while a part was away.
 
     Raises
     ------

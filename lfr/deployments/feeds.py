@@ -21,7 +21,7 @@ from lfr.database.tables import Camera, Deployment
 from lfr.deployments.live import LiveDeployment
 from lfr.errors import ConflictError, NotFoundError
 
-__all__ = ["ACTIVE", "Feed", "FeedState", "active_feeds", "begin_feed", "end_feed", "feed_of", "note_feed"]
+__all__ = ["ACTIVE", "Feed", "FeedState", "active_feeds", "begin_feed", "end_feed", "end_feeds", "feed_of", "note_feed"]
 
 FeedState = Literal["asked", "reading", "lost", "ended", "failed"]
 """``asked``: nothing was read yet; ``lost``: it is being tried again; ``failed``: nobody tries any more."""
@@ -124,7 +124,7 @@ def end_feed(store: Store, principal: Principal, deployment_id: str, camera_id: 
 
 
 def note_feed(store: Store, feed: Feed, state: FeedState, reason: str = "") -> bool:
-    """Keep how a feed stands, if it is still this one and was not ended; whether it was."""
+    """Keep how a feed stands, if it is still this one and was not ended; whether it was. An end is logged."""
     with store.database.write() as session:
         kept = session.execute(
             update(Camera)
@@ -137,7 +137,22 @@ def note_feed(store: Store, feed: Feed, state: FeedState, reason: str = "") -> b
             .values(feed_state=state, feed_reason=reason, feed_changed_at=store.now())
             .returning(Camera.camera_id)
         )
-        return kept.one_or_none() is not None
+        if kept.one_or_none() is None:
+            return False
+        if state not in ACTIVE:
+            force_id = session.get_one(Deployment, feed.deployment_id).force_id
+            details = {"camera": feed.camera_id, "source": feed.source, "feed": state, "why": reason}
+            record(store, session, Principal.system(force_id), "deployment.feed", feed.deployment_id, details=details)
+        return True
+
+
+def end_feeds(store: Store, session: Session, deployment_id: str, *, reason: str) -> None:
+    """End every feed of a deployment, in the transaction that ends its use; the log has that use's end."""
+    session.execute(
+        update(Camera)
+        .where(Camera.deployment_id == deployment_id, Camera.feed_state.in_(ACTIVE))
+        .values(feed_state="ended", feed_reason=reason, feed_changed_at=store.now())
+    )
 
 
 def feed_of(store: Store, deployment_id: str, camera_id: str) -> Feed | None:

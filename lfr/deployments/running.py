@@ -13,6 +13,7 @@ from lfr.audit import checkpoint, force_chain
 from lfr.database import Store
 from lfr.database.tables import Deployment
 from lfr.deployments.creating import check_draft
+from lfr.deployments.feeds import end_feeds
 from lfr.deployments.rows import deployment_digest, due, held, require_state, utc_text
 from lfr.errors import ConflictError, InputError, NotAuthorisedError
 from lfr.watchlist import load_sealed
@@ -164,6 +165,7 @@ def _record_stop(
     before: str,
     details: dict[str, Any],
 ) -> None:
+    end_feeds(store, session, deployment.id, reason=f"the deployment is {deployment.state}")
     after = deployment_digest(deployment)
     record(store, session, principal, permission, deployment.id, before=before, after=after, details=details)
     checkpoint(store, session, chain=force_chain(principal.force_id), reason=permission.removeprefix("deployment."))

@@ -59,8 +59,11 @@ class Probes:
 
     def forget_ended(self, tracks: Tracks) -> None:
         """Overwrite and drop the crops of tracks that are no longer current."""
-        current = set(tracks.track_id.tolist())
-        for track_id in [t for t in self._crops if t not in current]:
+        self.keep_only(set(tracks.track_id.tolist()))
+
+    def keep_only(self, track_ids: set[int]) -> None:
+        """Overwrite and drop the crops of every other track."""
+        for track_id in [t for t in self._crops if t not in track_ids]:
             self._drop(track_id)
 
     def forget(self) -> None:

@@ -8,6 +8,7 @@ governed store; rehearsal and evaluation import neither.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from lfr.access import Principal
 from lfr.alerts import RaisedAlert, Sighting, count_faces, raise_alerts
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, record_use
+from lfr.errors import StoreUnavailableError
 from lfr.pipeline.probes import Probes
 from lfr.pipeline.stream import AlertProposal, FrameResult, StreamProcessor
 from lfr.types import Faces, Frame
@@ -36,7 +38,7 @@ class Station:
         Made with the deployment's model, list and rule.
     wall_clock
         Whether a frame's time is the time of day, which an alert then states; a recording's clock is its own, so
-        there it states the time of looking.
+        there it states the time of looking. Whoever reads both may change it before a frame.
     """
 
     store: Store
@@ -51,6 +53,7 @@ class Station:
     _counted: tuple[int, int] = (0, 0)
     _counted_at: float = field(default_factory=time.monotonic)
     _last: Frame | None = None
+    _closing: tuple[AlertProposal, ...] | None = None  # what the stream's end decided, until it is committed
 
     @property
     def faces_seen(self) -> int:
@@ -94,14 +97,24 @@ class Station:
         raised = self._raise(principal, result.proposals, frame)
         self._probes.forget_ended(result.tracks)
         if time.monotonic() - self._counted_at >= _COUNT_EVERY_S:
-            self.count()
+            with suppress(StoreUnavailableError):  # the alerts are committed; what is not counted now is counted later
+                self.count()
         return result, raised
 
     def finish(self, principal: Principal) -> tuple[RaisedAlert, ...]:
-        """Decide for the tracks that the stream's end cut off; raises as `take` does."""
+        """Decide for the tracks that the stream's end cut off; raises as `take` does.
+
+        What could not be committed is tried again by the next call; until then the pictures of those it is about are
+        held, and no others.
+        """
         if self._last is None:
             return ()
-        return self._raise(principal, self.processor.close(self._last.index, self._last.time_s), self._last)
+        if self._closing is None:
+            self._closing = self.processor.close(self._last.index, self._last.time_s)
+            self._probes.keep_only({proposal.track_id for proposal in self._closing})
+        raised = self._raise(principal, self._closing, self._last)
+        self._closing = ()
+        return raised
 
     def end(self, principal: Principal) -> None:
         """Overwrite what is held of faces, count, and log that the camera's use ends."""

@@ -29,17 +29,18 @@ def parts(name: str) -> tuple[str, str]:
 
 def matchers_of(args: AppArgs, deployment: LiveDeployment) -> tuple[Any, ...]:
     """Return the matchers of a live deployment in the order of their parts, made if they are not there."""
+    of = args.matchers(deployment.watchlist_size)
     return tuple(
         ray.remote(Matcher)
         .options(
-            name=f"{MATCHER} {deployment.id} {part}",
+            name=f"{MATCHER} {deployment.id} {part} of {of}",
             get_if_exists=True,
             max_task_retries=2,
             max_concurrency=2,
             **EVERY_ACTOR,
         )
         .remote(args, deployment, part)
-        for part in range(args.matchers(deployment.watchlist_size))
+        for part in range(of)
     )
 
 

@@ -150,7 +150,7 @@ def create_served_app(args: AppArgs, model: ServedModel, shadow: ServedShadow | 
         args.limits,
         registry=lambda: open_registry(args),
         shadow=shadow,
-        sources=frozenset(args.sources),
+        sources={name: spec.use for name, spec in args.sources.items()},
     )
     # Serve gives each request its id, and shows it in the answer.
     return create_app(service, request_id=lambda: get_serve_request_context().request_id)

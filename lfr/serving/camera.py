@@ -113,6 +113,7 @@ class CameraPost:
         self._order: FrameOrder[FrameAnswer] = FrameOrder(camera_id, on_new_stream=self._next_stream)
         self._station = self._new_station()
         self._before: list[Station] = []  # earlier streams that have not been counted to the end
+        self._unfinished: list[Station] = []  # those whose last alerts could not be committed yet
         self._faces_before = self._held_before = self._index = 0
         self._principal: Principal | None = None
         self._waiting, self._lock = 0, threading.Lock()
@@ -162,13 +163,21 @@ class CameraPost:
         return self._in_turn(principal, pixels, faces, position, detect_s=detect_s, picture=pixels)
 
     def end_stream(self, principal: Principal, stream: str) -> FrameAnswer:
-        """Decide for the tracks that a stream's end cuts off; raises as `frame` does."""
+        """Decide for the tracks that a stream's end cuts off; raises as `frame` does.
+
+        Where the database is away, `rest` commits it later, or this once it is called again.
+        """
         self._check(principal)
-        raised: tuple[RaisedAlert, ...] = ()
+        raised = self._settle(principal)
         if self._order.ended(stream):
-            raised = self._station.finish(principal)
-            self._put_away(raised)
+            raised += self._finish(principal)
         return FrameAnswer(0, self._faces_seen, raised, self._held_back)
+
+    def drop_stream(self, stream: str) -> None:
+        """Forget a stream and decide nothing more: whoever it was read for may not any more."""
+        if self._order.ended(stream):
+            self._put_away()
+            self._principal = None
 
     def preview(self, principal: Principal, after: int) -> Picture | None:
         """Return a picture of what the camera sees now, later than one that was seen, if there is one.
@@ -189,7 +198,8 @@ class CameraPost:
 
     def held(self) -> HeldFaces:
         """Return what is held of faces now."""
-        return self._alive.count() + HeldFaces(crops=self._station.pictures)
+        stations = (self._station, *self._unfinished)
+        return self._alive.count() + HeldFaces(crops=sum(station.pictures for station in stations))
 
     def rest(self, *, silent_s: float = SILENT_S) -> None:
         """Decide for the tracks of a camera that has been silent for so long, and forget them.
@@ -205,22 +215,25 @@ class CameraPost:
             The database cannot be asked; a later call decides.
         """
         principal = self._principal
-        if principal is None or not self._station.pictures or time.monotonic() - self._taken_at < silent_s:
+        if principal is None:
+            return
+        if self._unfinished:
+            self._check_live()
+            self._settle(principal)
+        if not self._station.pictures or time.monotonic() - self._taken_at < silent_s:
             return
         self._check_live()
         with self._order.pause():
-            if time.monotonic() - self._taken_at < silent_s:  # a frame came meanwhile
-                return
-            try:
-                self._station.finish(principal)
-            finally:
-                self._put_away()
+            if time.monotonic() - self._taken_at >= silent_s:  # else a frame came meanwhile
+                self._finish(principal)
 
     def close(self) -> None:
         """Overwrite what is held of faces, count, and log that the use ended."""
         with self._lock:
             principal, self._principal = self._principal, None
-        self._station.forget()
+            unfinished, self._unfinished = self._unfinished, []
+        for station in (self._station, *unfinished):
+            station.forget()
         self._screen.forget()
         if principal is not None:
             with suppress(LfrError):
@@ -287,8 +300,8 @@ class CameraPost:
     ) -> FrameAnswer:
         began = time.perf_counter()
         if self._principal is None:
-            self._station.begin(principal, live_source=True)
-        self._principal = principal
+            self._station.begin(principal, live_source=position.live)
+        self._principal, self._station.wall_clock = principal, position.live
         frame = Frame(self._index, position.captured_at.timestamp(), pixels)
         self._index += 1
         self._taken_at = time.monotonic()
@@ -296,11 +309,12 @@ class CameraPost:
             result, alerts = self._station.take(principal, frame, faces=faces)
             self._alerted |= {alert.track_id: alert for alert in alerts}
             self._screen.offer(pixels, result, {track: alert.category for track, alert in self._alerted.items()})
-            self._count_before()
         except BaseException:
             # An alert that could not be committed, or a face that could not be searched, must be able to come again.
             self._put_away()
             raise
+        with suppress(StoreUnavailableError):  # the alerts are committed; the rest is counted later
+            self._count_before()
         decide_s = time.perf_counter() - began - result.embed_s - result.search_s
         stages = {"detect": detect_s, "embed": result.embed_s, "search": result.search_s, "decide": decide_s}
         return FrameAnswer(
@@ -323,18 +337,47 @@ class CameraPost:
         return Station(self._store, self._deployment, self._camera_id, processor, wall_clock=True)
 
     def _next_stream(self) -> None:
-        raised: tuple[RaisedAlert, ...] = ()
-        if self._principal is not None:
-            raised = self._station.finish(self._principal)
-        self._put_away(raised)
+        if self._principal is None:
+            self._put_away()
+            return
+        with suppress(StoreUnavailableError):  # `rest` commits it later
+            self._finish(self._principal)
 
-    def _put_away(self, last: tuple[RaisedAlert, ...] = ()) -> None:
-        """Forget the tracks, and go on with none; ``last`` are the alerts that their end raised."""
+    def _finish(self, principal: Principal) -> tuple[RaisedAlert, ...]:
+        """Decide for the current tracks, and go on with none; what cannot be committed now is kept for `_settle`."""
+        station = self._station
+        try:
+            raised = station.finish(principal)
+        except StoreUnavailableError:
+            with self._lock:
+                self._unfinished.append(station)
+            self._put_away(keep=True)
+            raise
+        except BaseException:
+            self._put_away()
+            raise
+        self._put_away(raised)
+        return raised
+
+    def _settle(self, principal: Principal) -> tuple[RaisedAlert, ...]:
+        """Commit what earlier ends of streams decided while the database was away; raises as `end_stream`."""
+        raised: tuple[RaisedAlert, ...] = ()
+        while self._unfinished:
+            station = self._unfinished[0]
+            raised += station.finish(principal)
+            station.forget()
+            with self._lock:
+                self._unfinished = [one for one in self._unfinished if one is not station]
+        return raised
+
+    def _put_away(self, last: tuple[RaisedAlert, ...] = (), *, keep: bool = False) -> None:
+        """Go on with no tracks, and unless they are to be kept forget them; ``last`` are what their end raised."""
         if self._shadow is not None:
             self._shadow.end_stream(_entries(last))
         station, self._station = self._station, self._new_station()
         self._alerted = {}
-        station.forget()
+        if not keep:
+            station.forget()
         self._faces_before += station.faces_seen
         self._held_before += station.held_back
         self._before.append(station)

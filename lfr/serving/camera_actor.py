@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ray import serve
@@ -61,13 +62,13 @@ class Camera:
             deployment,
             camera_id,
             reader=reader,
-            watchlist=RemoteReferences(lambda: matchers_of(args, deployment)),
+            watchlist=RemoteReferences(lambda: matchers_of(args, deployment), size=deployment.watchlist_size),
             limits=args.limits,
             shadow=_feed(args, store, deployment, camera_id, shadow) if shadow else None,
         )
-        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=reader, sources=args.addresses)
+        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=reader)
         self._camera_id = camera_id
-        self.look()  # it may have been feeding before its process ended
+        self.look(args.addresses)  # it may have been feeding before its process ended
         threading.Thread(target=self._rest, name="rest", daemon=True).start()
 
     def held(self) -> HeldFaces:
@@ -96,10 +97,10 @@ class Camera:
         except LfrError as error:
             return error
 
-    def look(self) -> None:
-        """Begin to read what the camera's row asks for, if anything."""
+    def look(self, addresses: Mapping[str, str]) -> None:
+        """Begin to read what the camera's row asks for, if anything, of the sources that the app has now."""
         with suppress(LfrError):  # the steward has it look again
-            self._feeder.look()
+            self._feeder.look(addresses)
 
     def preview(self, principal: Principal, after: int) -> Picture | LfrError | None:
         """As `CameraPost.preview`; an error is returned."""
@@ -110,8 +111,9 @@ class Camera:
 
     def close(self) -> None:
         """End what is read, and then as `CameraPost.close`."""
-        self._feeder.close()
+        self._feeder.stop()
         self._post.close()
+        self._feeder.close()
 
     def _rest(self) -> None:
         while True:

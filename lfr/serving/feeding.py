@@ -26,8 +26,6 @@ class Feeder:
         Which one.
     reader
         Looks for faces.
-    sources
-        Address of each source by its name: nothing else is ever opened.
     open_with
         Opens one.
     """
@@ -40,11 +38,10 @@ class Feeder:
         camera_id: str,
         *,
         reader: FrameReader,
-        sources: Mapping[str, str],
         open_with: Opener = open_source,
     ) -> None:
         self._store, self._post, self._reader = store, post, reader
-        self._about, self._sources, self._open = (deployment_id, camera_id), sources, open_with
+        self._about, self._open = (deployment_id, camera_id), open_with
         self._lock = threading.Lock()
         self._reading: Reading | None = None
         self._tally = Tally(deployment_id, camera_id)
@@ -59,13 +56,26 @@ class Feeder:
         """Return what was read since the last call; None: never anything."""
         return self._tally.take()
 
-    def look(self) -> None:
-        """Begin to read what the camera's row asks for; raises StoreUnavailableError."""
-        with self._lock:
+    def look(self, addresses: Mapping[str, str]) -> None:
+        """Begin to read what the camera's row asks for.
+
+        Parameters
+        ----------
+        addresses
+            Of each source by its name: nothing else is ever opened.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The database cannot be asked.
+        """
+        if not self._lock.acquire(blocking=False):
+            return  # somebody looks, or waits for what was read before to end
+        try:
             feed = feed_of(self._store, *self._about)
             if feed is None or not feed.active or ((reads := self.reads) is not None and reads.id == feed.id):
                 return
-            spec = self._sources.get(feed.source)
+            spec = addresses.get(feed.source)
             if spec is None:
                 note_feed(self._store, feed, "failed", "this service's configuration has no source of that name")
             elif feed.state != "asked" and is_recorded(spec):
@@ -74,6 +84,13 @@ class Feeder:
             else:
                 self.close()
                 self._reading = Reading(self._store, self._post, feed, spec, self._reader, self._open, self._tally)
+        finally:
+            self._lock.release()
+
+    def stop(self) -> None:
+        """Have what is read end soon."""
+        if self._reading is not None:
+            self._reading.stop()
 
     def close(self) -> None:
         """End what is read, and wait for that."""

@@ -81,7 +81,7 @@ class Fleet:
 
     async def look(self, deployment: LiveDeployment, camera_id: str) -> None:
         """Have a camera look whether a source is to be read for it, without waiting for its process to start."""
-        self._camera(deployment, camera_id).look.remote()
+        self._camera(deployment, camera_id).look.remote(self._args.addresses)
 
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture; raises ImageError, LimitError and ServiceError."""
@@ -136,7 +136,8 @@ class Fleet:
         for feed in active_feeds(store):
             fed = wanted.get(feed.deployment_id)
             if fed is not None and fed.model_digest == self._model.digest:
-                self._camera(fed, feed.camera_id).look.remote()
+                self._cameras.pop((fed.id, feed.camera_id), None)  # another one, where that process is gone for good
+                self._camera(fed, feed.camera_id).look.remote(self._args.addresses)
 
     def _actors(self) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {CAMERA: [], MATCHER: []}

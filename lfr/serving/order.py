@@ -31,11 +31,14 @@ class Position:
         Which run of a client; another one ends the tracks of the one before. Blank: frames that come one by one.
     index
         Number of the frame in its stream, from 0; None where it is not numbered.
+    live
+        Whether it is of now; a recording's frame has a time of its own.
     """
 
     captured_at: datetime
     stream: str = ""
     index: int | None = None
+    live: bool = True
 
 
 @dataclass(eq=False)
@@ -69,6 +72,7 @@ class FrameOrder(Generic[Answer]):
     _last: datetime | None = None
     _expected: list[tuple[str, int]] = field(default_factory=list)
     _answers: OrderedDict[int, Answer] = field(default_factory=OrderedDict)
+    _before: tuple[int | None, datetime | None, int] = (None, None, 0)
 
     @contextmanager
     def turn(self, position: Position) -> Iterator[Answer | None]:
@@ -80,8 +84,8 @@ class FrameOrder(Generic[Answer]):
             It is of a stream that another has followed, was passed over, or is not later than the one before.
         """
         with self._turn:
-            before = self._next, self._last, self.passed_over
             answer = self._wait(position)
+            before = self._before  # as it was once this frame had its turn, whatever happened while it waited
             if answer is None:
                 self._busy = True
         if answer is not None:
@@ -149,6 +153,7 @@ class FrameOrder(Generic[Answer]):
                 f"{where}: captured at {position.captured_at.isoformat()}, not after {self._last.isoformat()}, "
                 "when the frame before it was"
             )
+        self._before = self._next, self._last, self.passed_over
         if position.index is not None and self._next is not None:
             self.passed_over += position.index - self._next
         self._last = position.captured_at

@@ -17,13 +17,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from lfr.access import Principal, holder
 from lfr.alerts import count_faces
 from lfr.database import Store
-from lfr.deployments import Feed, FeedState, feed_of, note_feed
+from lfr.deployments import Feed, FeedState, feed_of, note_feed, standing
 from lfr.errors import (
+    AccessDeniedError,
+    InputError,
     LfrError,
     NotAuthorisedError,
     ServiceError,
@@ -101,7 +104,7 @@ class Reading:
         self._principal: Principal | None = None
         self._looked_at = self._counted_at = float("-inf")
         self._index = self._lost = self._dropped = 0  # frames decided on; lost, of which so many the source dropped
-        self._last = datetime(1970, 1, 1, tzinfo=UTC)
+        self._last, self._said = datetime(1970, 1, 1, tzinfo=UTC), ""
         self._thread = threading.Thread(target=self._run, name=f"feed {feed.camera_id}", daemon=True)
         self._thread.start()
 
@@ -110,31 +113,48 @@ class Reading:
         """Whether it goes on."""
         return self._thread.is_alive()
 
+    def stop(self) -> None:
+        """Have it end soon."""
+        self._done.set()
+
     def close(self) -> None:
         """End it, and wait for that."""
-        self._done.set()
+        self.stop()
         if self._thread is not threading.current_thread():
             self._thread.join()
 
     def _run(self) -> None:
+        state, reason = self._came_to()
+        self._end_stream()
+        if state is not None:
+            self._say(state, reason)
+
+    def _came_to(self) -> tuple[FeedState | None, str]:
+        """Read to the end; return how the feed stands then, None where somebody else said so, and why."""
         try:
-            self._say("ended", self._read_all())
+            return "ended", self._read_all()
         except _Ended:
-            pass
+            return None, ""
         except NotAuthorisedError as error:
-            self._say("ended", str(error))
+            return "ended", str(error)
+        except AccessDeniedError as error:
+            self._post.drop_stream(self._stream)  # nothing is decided in the name of somebody who may not any more
+            return "failed", str(error)
         except LfrError as error:
-            self._say("failed", self._why(error))
+            return "failed", self._why(error)
         except Exception:  # noqa: BLE001 - whatever it is, nobody may take the camera for one that works
             _LOG.exception("camera %s", self.feed.camera_id)
-            self._say("failed", "reading failed; the log has the kind of error")
-        finally:
-            with suppress(LfrError):
-                if self._principal is not None:
-                    self._tally.add(self._post.end_stream(self._principal, self._stream), frames=0)
+            return "failed", "reading failed; the log has the kind of error"
+
+    def _end_stream(self) -> None:
+        """Decide for who was in the picture; where the database is away the camera does so once it is back."""
+        with suppress(LfrError):
+            if self._principal is not None:
+                self._tally.add(self._post.end_stream(self._principal, self._stream), frames=0)
 
     def _read_all(self) -> str:
         """Read to the end, opening what cannot be reached again and again; return why it ended."""
+        self._look_at_last()
         while True:
             self._look()
             try:
@@ -163,11 +183,8 @@ class Reading:
             while (item := self._next(looked)) is not None:
                 if isinstance(item, Exception):
                     raise item
-                at = (
-                    datetime.fromtimestamp(item.frame.time_s, UTC)
-                    if source.live
-                    else began + timedelta(seconds=item.frame.time_s)
-                )
+                taken = item.frame.time_s
+                at = datetime.fromtimestamp(taken, UTC) if source.live else began + timedelta(seconds=taken)
                 self._last = max(at, self._last + timedelta(microseconds=1))
                 try:
                     self._decide(item, live=source.live)
@@ -175,12 +192,15 @@ class Reading:
                     item.frame.pixels[:] = 0
                     places.release()
                 self._count(source.dropped)
+        except _Ended:
+            self._end_stream()  # a stream that stalls takes seconds to close, and nobody waits for that
+            raise
         finally:
             source.close()
             over.set()
             places.release()
             submitting.join()
-            _overwrite(looked)
+            self._lost += _overwrite(looked)
             with suppress(LfrError):
                 self._count(source.dropped, at_once=True)
 
@@ -198,7 +218,7 @@ class Reading:
         """Begin to look for faces in a frame, and return what waits for them."""
         try:
             return self._reader.begin(crossing(pixels))
-        except ServiceError as error:
+        except (ServiceError, InputError) as error:
             return partial(_fail, error)
 
     def _next(self, looked: queue.Queue[_Looked | Exception | None]) -> _Looked | Exception | None:
@@ -214,11 +234,13 @@ class Reading:
             assert self._principal is not None
             try:
                 found = faces()
-                position = Position(self._last, self._stream, self._index)
+                position = Position(self._last, self._stream, self._index, live=live)
                 took_s = time.perf_counter() - item.began
                 answer = self._post.look_at(self._principal, item.frame.pixels, found, position, detect_s=took_s)
-            except (ServiceError, StoreUnavailableError) as error:
-                _LOG.warning("camera %s: frame %d: %s", self.feed.camera_id, item.frame.index, error)
+            except (ServiceError, StoreUnavailableError, InputError) as error:
+                if isinstance(error, InputError) and not live:
+                    raise
+                self._warn(str(error))
                 self._wait(_AGAIN_S)
                 if live:
                     self._lost += 1
@@ -226,17 +248,36 @@ class Reading:
                 faces = self._begin(item.frame.pixels)
                 continue
             self._index += 1
+            self._said = ""
             self._tally.add(answer)
             return
 
+    def _warn(self, what: str) -> None:
+        if what != self._said:  # once, and not for each frame
+            self._said = what
+            _LOG.warning("camera %s: %s", self.feed.camera_id, what)
+
+    def _look_at_last(self) -> None:
+        """Look for the first time, as soon as the database can be asked."""
+        while True:
+            try:
+                self._look()
+            except StoreUnavailableError as error:
+                self._warn(str(error))
+                if self._done.wait(_AGAIN_S):
+                    raise _Ended from error
+            else:
+                return
+
     def _look(self) -> None:
-        """Raise where the feed, or the right of whoever began it, has ended."""
+        """Raise where the feed, its deployment, or the right of whoever began it has ended."""
         if self._done.is_set():
             raise _Ended
         if time.monotonic() - self._looked_at <= LIVE_FOR_S:
             return
         try:
             now = feed_of(self._store, self.feed.deployment_id, self.feed.camera_id)
+            stands = standing(self._store, self.feed.deployment_id)
             principal = holder(self._store, self.feed.begun_by)
             principal.require("deployment.feed")
         except StoreUnavailableError:
@@ -245,6 +286,8 @@ class Reading:
             return  # nothing alerts meanwhile, because that asks it too
         if now is None or now.id != self.feed.id or not now.active:
             raise _Ended
+        if stands != "live":
+            raise NotAuthorisedError(f"deployment {self.feed.deployment_id}: is {stands}, not live")
         self._principal, self._looked_at = principal, time.monotonic()
 
     def _wait(self, seconds: float) -> None:
@@ -274,7 +317,10 @@ class Reading:
 
     def _why(self, error: LfrError) -> str:
         """Return what is wrong, with the source's name in place of its address."""
-        return str(error).replace(source_name(self._spec), self.feed.source)
+        text = str(error)
+        for address in {source_name(self._spec), str(Path(self._spec))}:
+            text = text.replace(address, self.feed.source)
+        return text
 
     def _say(self, state: FeedState, reason: str = "") -> None:
         with suppress(LfrError):
@@ -291,13 +337,16 @@ def _frames(source: Source, places: threading.Semaphore, over: threading.Event) 
         yield frame
 
 
-def _overwrite(looked: queue.Queue[_Looked | Exception | None]) -> None:
-    """Overwrite frames that nobody will decide on."""
+def _overwrite(looked: queue.Queue[_Looked | Exception | None]) -> int:
+    """Overwrite frames that nobody will decide on, and return how many those are."""
+    frames = 0
     with suppress(queue.Empty):
         while True:
             item = looked.get_nowait()
             if isinstance(item, _Looked):
                 item.frame.pixels[:] = 0
+                frames += 1
+    return frames
 
 
 def _fail(error: LfrError) -> Faces:

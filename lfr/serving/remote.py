@@ -62,7 +62,7 @@ class RemoteReader:
             Another model made them: the service goes from one to another just now.
         """
         with _as_own_errors():
-            made: Embeddings = self._embedder.embed.remote(crops).result()
+            made: Embeddings = self._embedder.embed.remote(crops).result(timeout_s=_ANSWER_S)
         if made.model_digest != self._model_digest:
             raise ModelMismatchError(f"the embedder runs model {made.model_digest}, this camera {self._model_digest}")
         return Embeddings(np.array(made.vectors, np.float32), made.model_digest)
@@ -77,10 +77,12 @@ class RemoteReferences:
     ----------
     find
         Returns handles of the actors, in the order of their parts; asked again where one is gone for good.
+    size
+        Entries that all parts together have.
     """
 
-    def __init__(self, find: Callable[[], Sequence[Any]]) -> None:
-        self._find, self._matchers = find, find()
+    def __init__(self, find: Callable[[], Sequence[Any]], *, size: int) -> None:
+        self._find, self._matchers, self._size = find, find(), size
         self._merge: ShardMerge | None = None
 
     @property
@@ -101,7 +103,10 @@ class RemoteReferences:
 
     def _merged(self) -> ShardMerge:
         if self._merge is None:
-            self._merge = ShardMerge(tuple(self._ask("subjects")))
+            merge = ShardMerge(tuple(self._ask("subjects")))
+            if len(merge.subjects) != self._size:  # nobody on the list may be overlooked in silence
+                raise ServiceError(f"the parts of the list hold {len(merge.subjects)} of {self._size} entries")
+            self._merge = merge
         return self._merge
 
     def _ask(self, method: str, *given: object) -> list[Any]:
@@ -132,7 +137,7 @@ def _as_own_errors() -> Iterator[None]:
         yield
     except RayTaskError as error:
         raise cause_of(error) from error
-    except RayError as error:
+    except (RayError, TimeoutError) as error:
         raise ServiceError(
             f"a part of the service is starting again ({type(error).__name__}); send it again"
         ) from error
@@ -140,7 +145,7 @@ def _as_own_errors() -> Iterator[None]:
 
 def _faces(response: DeploymentResponse[Faces | LfrError]) -> Faces:
     with _as_own_errors():
-        found = response.result()
+        found = response.result(timeout_s=_ANSWER_S)
     if isinstance(found, LfrError):
         raise found
     return found

@@ -20,7 +20,48 @@ from lfr.errors import SettingsError, SourceError
 from lfr.settings import read_settings
 from lfr.sources import check_source
 
-__all__ = ["AppArgs", "Limits", "Replicas"]
+__all__ = ["AppArgs", "Limits", "Replicas", "SourceSpec", "SourceUse"]
+
+
+class SourceUse(BaseModel):
+    """For whom a source may be read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    force: str | None = Field(default=None, description="The one force that may have it read; unset: any.")
+    cameras: tuple[str, ...] | None = Field(
+        default=None, description="Cameras of authorisations that it may be read for; unset: any."
+    )
+
+    def allows(self, force_id: str, camera_id: str | None = None) -> bool:
+        """Whether a force may have it read, for a camera if one is given."""
+        of_camera = camera_id is None or self.cameras is None or camera_id in self.cameras
+        return of_camera and self.force in (None, force_id)
+
+
+class SourceSpec(SourceUse):
+    """A stream, device or file, and for whom it may be read; a text alone is an address."""
+
+    address: SecretStr = Field(description="`rtsp://` or `rtsps://` URL, device, or file.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, given: object) -> object:
+        return {"address": given} if isinstance(given, str | SecretStr) else given
+
+    @field_validator("address")
+    @classmethod
+    def _can_be_opened(cls, address: SecretStr) -> SecretStr:
+        try:
+            check_source(address.get_secret_value())
+        except SourceError as error:
+            raise ValueError(str(error)) from error
+        return address
+
+    @property
+    def use(self) -> SourceUse:
+        """For whom, without the address."""
+        return SourceUse(force=self.force, cameras=self.cameras)
 
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -93,32 +134,27 @@ class AppArgs(_Model):
     matcher_entries: int = Field(
         default=50_000, ge=1, description="Most entries for one matcher; a larger list is spread over several."
     )
-    sources: dict[SourceName, SecretStr] = Field(
+    sources: dict[SourceName, SourceSpec] = Field(
         default_factory=dict,
         description="Streams, devices and files that the service may read for a camera, by the names that requests "
-        "give; no other is ever opened. Unset: LFR_SOURCES, a JSON object.",
+        "give; no other is ever opened. Each an address, or `address` with `force` and `cameras`. "
+        "Unset: LFR_SOURCES, a JSON object.",
     )
     sweep_every_s: float = Field(default=60.0, gt=0, description="Seconds between sweeps of what is due.")
-
-    @field_validator("sources")
-    @classmethod
-    def _can_be_opened(cls, sources: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, spec in sources.items():
-            try:
-                check_source(spec.get_secret_value())
-            except SourceError as error:
-                raise ValueError(f"source {name}: {error}") from error
-        return sources
 
     @property
     def addresses(self) -> dict[str, str]:
         """Address of each source by its name."""
-        return {name: spec.get_secret_value() for name, spec in self.sources.items()}
+        return {name: spec.address.get_secret_value() for name, spec in self.sources.items()}
 
     def told(self) -> dict[str, Any]:
         """Return the arguments as JSON with their secrets as they are, for the standard input of another process."""
         url = self.database_url.get_secret_value() if self.database_url is not None else None
-        return {**self.model_dump(mode="json"), "database_url": url, "sources": self.addresses}
+        sources = {
+            name: {**spec.use.model_dump(), "address": spec.address.get_secret_value()}
+            for name, spec in self.sources.items()
+        }
+        return {**self.model_dump(mode="json"), "database_url": url, "sources": sources}
 
     def matchers(self, watchlist_size: int) -> int:
         """Return over how many matchers a list of so many entries is spread."""
@@ -134,7 +170,7 @@ class AppArgs(_Model):
         """
         settings = read_settings()
         try:
-            sources = self.sources or AppArgs(sources=settings.sources).sources
+            sources = self.sources or AppArgs.model_validate({"sources": settings.sources}).sources
         except ValidationError as error:
             raise SettingsError(f"LFR_SOURCES: {error.errors()[0]['msg']}") from error
         master, weights = self.master_key_file or settings.master_key_file, self.weights or settings.weights

@@ -68,10 +68,11 @@ class Tally:
     def drop(self, frames: int) -> None:
         """Count frames that nobody looked at."""
         with self._lock:
+            self._any = True
             self._dropped += frames
 
     def take(self) -> FedFrames | None:
-        """Return the counts, and begin anew; None where nothing was ever read."""
+        """Return the counts, and begin anew; None where nothing was read since."""
         with self._lock:
             if not self._any:
                 return None
@@ -79,5 +80,6 @@ class Tally:
                 *self._about, self._frames, self._alerts, tuple(self._stages_s), self._faces_seen, self._dropped
             )
             self._frames = self._alerts = 0
+            self._any = False
             self._stages_s.clear()
             return taken

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from lfr.access import add_person, revoke
 from lfr.alerts import list_alerts
 from lfr.database import Store
-from lfr.database.tables import Camera
+from lfr.database.tables import AuditEntry, Camera
 from lfr.deployments import end
+from lfr.errors import StoreUnavailableError
 from lfr.models import Model, load_model
 from lfr.serving.api import Service, create_app
 from lfr.serving.feeding import Feeder
 from lfr.serving.opening import ServedModel
-from lfr.serving.settings import Limits
+from lfr.serving.order import Position
+from lfr.serving.settings import Limits, SourceUse
 from lfr.sources import decode_image
 from lfr.types import Pixels
 from tests.support.local_cameras import LocalCameras, LocalReader
@@ -66,7 +71,7 @@ def service(made: Served, one_thread_model: Model, clips: dict[str, Path], camer
     limits = Limits(requests_per_second=10_000)
     cameras = LocalCameras(store, LocalReader(one_thread_model), limits=limits, sources=sources)
     model = ServedModel("openvino-f32", "openvino-f32", one_thread_model.digest)
-    yield Service(store, cameras, model, limits, sources=frozenset(sources))
+    yield Service(store, cameras, model, limits, sources=dict.fromkeys(sources, SourceUse()))
     cameras.close()
     store.close()
 
@@ -175,7 +180,7 @@ def test_a_folder_of_pictures_can_be_ended_before_its_end(
     for number in range(200):
         (tmp_path / f"{number}.jpg").write_bytes(next(walk(STRANGER)))
     cameras = LocalCameras(service.store, LocalReader(one_thread_model), sources={"folder": str(tmp_path)})
-    http = TestClient(create_app(Service(service.store, cameras, service.model, sources=frozenset({"folder"}))))
+    http = TestClient(create_app(Service(service.store, cameras, service.model, sources={"folder": SourceUse()})))
     assert begin(http, one, "folder").status_code == 201
     until(stands(http, one, "reading"))
     assert stop(http, one).status_code == 200
@@ -189,7 +194,7 @@ def test_what_a_stream_sends_faster_than_it_can_be_looked_at_is_dropped_and_coun
     one, picture = made.another(one_thread_model), tall(next(walk(STRANGER)))
     with RtspCamera(fps=200, film=lambda _: picture) as fast:
         cameras = LocalCameras(service.store, LocalReader(one_thread_model), sources={"fast": fast.url})
-        http = TestClient(create_app(Service(service.store, cameras, service.model, sources=frozenset({"fast"}))))
+        http = TestClient(create_app(Service(service.store, cameras, service.model, sources={"fast": SourceUse()})))
         assert begin(http, one, "fast").status_code == 201
         until(lambda: health(http, one)["dropped"] > 0 and health(http, one)["frames"] > 0)
         cameras.close()
@@ -233,6 +238,74 @@ def test_who_may_not_and_what_is_not_there_is_refused(http: TestClient, made: Se
         assert http.post(url, json=body, headers=made.bearer("operator")).status_code == 422
 
 
+def test_a_source_is_read_for_its_force_and_its_cameras_and_no_others(
+    http: TestClient, made: Served, service: Service
+) -> None:
+    headers = made.bearer("operator")
+    service.sources = {"gate": SourceUse(force="made-up", cameras=("south",)), LISTED: SourceUse(force="kent")}
+    assert http.get("/v1/sources", headers=headers).json()["sources"] == ["gate"]
+    for source in ("gate", LISTED):
+        refused = begin(http, made, source, camera="north")
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:lfr:problem:refused")
+    assert begin(http, made, "gate", camera="south").status_code == 201
+    assert stop(http, made, camera="south").status_code == 200
+
+
+def test_the_log_says_that_a_recording_is_none_of_now_and_how_a_feed_ended(
+    http: TestClient, made: Served, service: Service, one_thread_model: Model
+) -> None:
+    one = made.another(one_thread_model)
+    assert begin(http, one, LISTED).status_code == 201
+    until(stands(http, one, "ended"))
+    with service.store.database.read() as session:
+        found = session.execute(
+            select(AuditEntry.action, AuditEntry.details)
+            .where(AuditEntry.object == one.deployment_id)
+            .order_by(AuditEntry.sequence)
+        ).all()
+    uses = [details for action, details in found if action == "deployment.run"]
+    feeds = [details["feed"] for action, details in found if action == "deployment.feed"]
+    assert [details["live_source"] for details in uses if details["use"] == "begins"] == [False]
+    assert feeds == ["begins", "ended"]
+    (alert,) = list_alerts(service.store, one.principal(service.store, "operator"), deployment_id=one.deployment_id)
+    assert alert.captured_at <= alert.created_at, "a recording's alert states when it was looked at"
+
+
+def test_what_the_end_of_a_stream_decides_is_committed_once_the_database_is_back(
+    made: Served, service: Service, one_thread_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, store = made.another(one_thread_model), service.store
+    operator, cameras = made.principal(store, "operator"), service.cameras
+    assert isinstance(cameras, LocalCameras)
+    granted = service.live(operator, one.deployment_id)
+    # A mean is decided once all its shots are there, or at the end.
+    patient = replace(granted, rule=granted.rule.model_copy(update={"shots": 5, "fusion": "mean"}))
+    post = cameras.post(patient, "north")
+    began, few = datetime.now(UTC), 4
+    for index, jpeg in enumerate(walk(LISTED, frames=few)):
+        answer = post.frame(operator, jpeg, Position(began + timedelta(seconds=index / 10), "a", index))
+        assert answer.alerts == ()
+    monkeypatch.setattr("lfr.serving.camera.LIVE_FOR_S", 60.0)
+    database = made.home / "lfr.db"
+    away = database.with_suffix(".away")
+    store.close()
+    database.rename(away)
+    database.mkdir()  # SQLite would make an empty file
+    try:
+        with pytest.raises(StoreUnavailableError):
+            post.end_stream(operator, "a")
+        assert post.held().crops == 1, "the picture of who is to alert, and of nobody else"
+    finally:
+        database.rmdir()
+        away.rename(database)
+    post.rest()
+    assert alerted(store, one) == [LISTED]
+    assert post.held().crops == 0
+    post.rest()
+    assert post.end_stream(operator, "a").alerts == ()
+    assert alerted(store, one) == [LISTED]
+
+
 def test_a_camera_is_fed_once_at_a_time(http: TestClient, made: Served, one_thread_model: Model) -> None:
     one = made.another(one_thread_model)
     assert begin(http, one, "gate").status_code == 201
@@ -270,7 +343,7 @@ def test_it_ends_with_the_deployment_and_with_the_keys_of_who_began_it(
     assert stands(http, one, "reading")()
     end(store, made.principal(store, "operator"), one.deployment_id)
     until(stands(http, one, "ended"), timeout_s=2)
-    assert "not live" in health(http, one)["feed"]["reason"]
+    assert health(http, one)["feed"]["reason"] == "the deployment is ended"
 
 
 def test_a_stream_goes_on_after_the_cameras_process_was_killed(
@@ -281,7 +354,7 @@ def test_a_stream_goes_on_after_the_cameras_process_was_killed(
     until(stands(http, one, "reading"))
     feeder = new_process(service, one)
     before = health(http, one)["frames"]
-    feeder.look()  # as a process that begins does
+    feeder.look(addresses_of(service))  # as a process that begins does
     until(lambda: health(http, one)["frames"] > before)
 
 
@@ -294,9 +367,14 @@ def test_a_file_that_broke_off_with_its_process_is_not_played_a_second_time_by_i
     feeder = new_process(service, one)
     with service.store.database.write() as session:  # a process that is killed leaves the row as it was
         session.get_one(Camera, (one.deployment_id, "north")).feed_state = "reading"
-    feeder.look()
+    feeder.look(addresses_of(service))
     assert (health(http, one)["feed"]["state"], health(http, one)["frames"]) == ("failed", FRAMES)
     assert "broke off" in health(http, one)["feed"]["reason"]
+
+
+def addresses_of(service: Service) -> Mapping[str, str]:
+    assert isinstance(service.cameras, LocalCameras)
+    return service.cameras.addresses
 
 
 def new_process(service: Service, made: Served) -> Feeder:

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from lfr.models import Model
 from lfr.serving.api import Service, create_app
 from lfr.serving.opening import ServedModel
-from lfr.serving.settings import Limits
+from lfr.serving.settings import Limits, SourceUse
 from tests.support.local_cameras import LocalCameras, LocalReader
 from tests.support.served import LISTED, Served, walk
 
@@ -116,7 +116,7 @@ def served_console(made: Served, model: Model, *, sources: Mapping[str, str] | N
     limits = Limits(requests_per_second=10_000)
     model_served = ServedModel("openvino-f32", "openvino-f32", model.digest)
     cameras = LocalCameras(store, LocalReader(model), limits=limits, sources=sources)
-    app = create_app(Service(store, cameras, model_served, limits, sources=frozenset(sources or {})))
+    app = create_app(Service(store, cameras, model_served, limits, sources=dict.fromkeys(sources or {}, SourceUse())))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, ws="none")
         server = uvicorn.Server(config)

@@ -89,7 +89,7 @@ class LocalCameras:
 
     async def look(self, deployment: LiveDeployment, camera_id: str) -> None:
         """Have a camera look whether a source is to be read for it."""
-        await run_in_threadpool(self.feeder(deployment, camera_id).look)
+        await run_in_threadpool(self.feeder(deployment, camera_id).look, self._sources)
 
     async def faces(self, encoded: bytes) -> Faces:
         """Return the faces in an encoded picture."""
@@ -102,6 +102,11 @@ class LocalCameras:
     async def held(self) -> Mapping[str, HeldFaces | None]:
         """Return what the cameras hold of faces."""
         return {"camera": sum((post.held() for post in self._posts.values()), HeldFaces())}
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Of the sources that may be read."""
+        return self._sources
 
     def forget(self, deployment_id: str) -> None:
         """Lose a deployment's cameras, as where their processes ended; what they read ends without a word."""
@@ -124,7 +129,6 @@ class LocalCameras:
                 deployment.id,
                 camera_id,
                 reader=self._reader,
-                sources=self._sources,
             )
         return self._feeders[key]
 

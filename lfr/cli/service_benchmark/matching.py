@@ -110,7 +110,7 @@ def measure(args: AppArgs, deployment_id: str, *, calls: int, repeats: int) -> d
         sealed = load_sealed(
             store, granted.watchlist_id, digest=granted.watchlist_digest, model_digest=granted.model_digest
         )
-    served = RemoteReferences(lambda: matchers_of(args, granted))
+    served = RemoteReferences(lambda: matchers_of(args, granted), size=granted.watchlist_size)
     probes = [Embeddings(vector[None], granted.model_digest) for vector in _probes(sealed.snapshot.references.vectors)]
     same = all(np.array_equal(served.subject_scores(probe), sealed.snapshot.subject_scores(probe)) for probe in probes)
     ours, peer = [], []

@@ -21,7 +21,7 @@ from lfr.cli.service_benchmark.sides import Run, decoded, in_process, over_http
 from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.models import Model
 from lfr.serving.node import NodeSettings, free_port
-from lfr.serving.settings import AppArgs
+from lfr.serving.settings import AppArgs, SourceSpec
 from lfr.serving.supervisor import Supervisor
 
 __all__ = ["bench_serve", "feed_row", "frame_rows", "matcher_row"]
@@ -80,7 +80,7 @@ def bench_serve(
         progress("encoding the frames")
         footage = read_footage(source, model, folder=folder, frames=sizes.frames)
         force = make_up_force(folder / "home", model, footage.people)
-        video = {SOURCE: SecretStr(str(footage.video.absolute()))} if footage.video else {}
+        video = {SOURCE: SourceSpec(address=SecretStr(str(footage.video.absolute())))} if footage.video else {}
         args = AppArgs(home=force.home, model=model.version.name, threads=threads, weights=weights, sources=video)
         node = NodeSettings(folder / "ray", port=free_port())
         progress("starting the service")

@@ -28,9 +28,9 @@ CameraId = Annotated[str, Path(max_length=200, examples=["north"])]
     response_model=SourcesDocument,
     openapi_extra=may("deployment.feed"),
 )
-def sources(_: Acting, service: Serving) -> dict[str, Any]:
-    """Return the names of the streams, devices and files that this service's configuration has; never an address."""
-    return {"sources": sorted(service.sources)}
+def sources(principal: Acting, service: Serving) -> dict[str, Any]:
+    """Return the names of the streams, devices and files that the force may have read; never an address."""
+    return {"sources": [name for name, use in sorted(service.sources.items()) if use.allows(principal.force_id)]}
 
 
 @router.post(
@@ -43,18 +43,19 @@ def sources(_: Acting, service: Serving) -> dict[str, Any]:
 async def begin(deployment_id: str, asked: FeedRequest, principal: Acting, service: Serving) -> dict[str, Any]:
     """Have the service read a source for a camera of a live deployment, in the name of the person who asks.
 
-    The source is one of the configuration's, by its name: no address that a request gives is ever opened. A stream
+    The source is one that the configuration has for the force and the camera, by its name: no address that a request
+    gives is ever opened. A stream
     that breaks off is tried again; only its newest frame counts. A file is read to its end, once. It ends with the
     deployment, when the person's keys are no longer valid, and with `DELETE`; how it stands is in `camera-health`.
     Until then the camera takes no frames from anybody else.
     """
     granted = await run_in_threadpool(service.live, principal, deployment_id)
     granted.check_camera(asked.camera)
-    if asked.source not in service.sources:
-        known = ", ".join(sorted(service.sources)) or "none"
+    allowed = [name for name, use in sorted(service.sources.items()) if use.allows(principal.force_id, asked.camera)]
+    if asked.source not in allowed:
         raise RefusedError(
-            f"source {source_name(asked.source)}: not one of this service's configuration ({known}), and no other is "
-            "ever opened"
+            f"source {source_name(asked.source)}: not one that this service's configuration has for camera "
+            f"{asked.camera} ({', '.join(allowed) or 'none'}), and no other is ever opened"
         )
     feed = await run_in_threadpool(begin_feed, service.store, principal, granted, asked.camera, source=asked.source)
     await service.cameras.look(granted, asked.camera)
@@ -68,7 +69,7 @@ async def begin(deployment_id: str, asked: FeedRequest, principal: Acting, servi
     openapi_extra=may("deployment.feed"),
 )
 def end(deployment_id: str, camera_id: CameraId, principal: Acting, service: Serving) -> dict[str, Any]:
-    """End it; within a second nothing is read any more, and the people in the picture have been decided on."""
+    """End it; within a second nothing is decided any more but on the people who were in the picture."""
     return feed_document(end_feed(service.store, principal, deployment_id, camera_id))
 
 

@@ -111,7 +111,7 @@ class _Health:
 def health(deployment_id: str, principal: Acting, service: Serving) -> dict[str, Any]:
     """Return each camera's counters, its silence, what is read for it, and the frames on their way or refused here.
 
-    `dropped` are frames that a stream sent faster than they could be looked at.
+    `dropped` are frames of a stream that nobody looked at: too fast, or while a part of the service was away.
     """
     shown, now = show_deployment(service.store, principal, deployment_id), service.store.now()
     found = []

@@ -23,7 +23,7 @@ from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.opening import ServedModel, ServedShadow
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
-from lfr.serving.settings import Limits
+from lfr.serving.settings import Limits, SourceUse
 from lfr.serving.tally import FedFrames
 from lfr.types import Faces
 
@@ -125,7 +125,7 @@ class Service:
     registry
         Opens the registry, for authorising use on people; None: there is none, and only demos are authorised.
     sources
-        Names of what the service may read for a camera.
+        What the service may read for a camera, by name, and for whom.
     shadow
         The version that looks on, if there is one.
     """
@@ -135,7 +135,7 @@ class Service:
     model: ServedModel
     limits: Limits = field(default_factory=Limits)
     registry: Callable[[], Tracking] | None = None
-    sources: frozenset[str] = frozenset()
+    sources: Mapping[str, SourceUse] = field(default_factory=dict)
     shadow: ServedShadow | None = None
     metrics: Metrics = field(default_factory=Metrics)
     memory: SecretMemory = field(default_factory=SecretMemory)

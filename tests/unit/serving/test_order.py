@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -172,3 +173,32 @@ def test_no_frame_gets_its_turn_during_a_pause() -> None:
         assert not taken.wait(0.1)
     assert taken.wait(5)
     sender.join()
+
+
+def test_a_first_frame_that_fails_leaves_its_stream_to_begin_again() -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    for index in range(5):
+        take(order, at(index, stream="a", index=index))
+    with pytest.raises(RuntimeError, match="away"), order.turn(at(5, stream="b", index=0)):
+        raise RuntimeError("the detector is away")
+    assert take(order, at(5, stream="b", index=0), "again") == "again"
+    assert take(order, at(6, stream="b", index=1), "next") == "next"
+
+
+def test_a_frame_that_fails_does_not_open_the_turn_of_one_that_was_taken_while_it_waited() -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=5)
+    take(order, at(0, stream="a", index=0))
+    waiting = threading.Event()
+
+    def fail() -> None:
+        waiting.set()
+        with contextlib.suppress(RuntimeError), order.turn(at(2, stream="a", index=2)):
+            raise RuntimeError("the detector is away")
+
+    failing = threading.Thread(target=fail)
+    failing.start()
+    waiting.wait(5)
+    time.sleep(0.05)
+    assert take(order, at(1, stream="a", index=1), "taken") == "taken"
+    failing.join(5)
+    assert take(order, at(1, stream="a", index=1), "twice") == "again taken"
