@@ -1,0 +1,143 @@
+"""A training experiment from its settings to a trained network: split, crops, teacher, training, one run in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfr.errors import ManifestError
+from lfr.evaluation import Manifest, Progress, StrArray, data_digest, image_digests
+from lfr.models import Model
+from lfr.models.network import ImageNetwork
+from lfr.training.checkpoints import Progressed
+from lfr.training.config import Augmentation, Data, Distillation, TrainingConfig
+from lfr.training.crops import Crops, cut_crops
+from lfr.training.faces import Faces, Order, batches
+from lfr.training.fitting import Alone, Fitting, Worker
+from lfr.training.networks import build_network
+from lfr.training.objectives import build_objective
+from lfr.training.split import Split, split_subjects
+from lfr.training.teacher import teacher_templates
+from lfr.types import BoolArray, FloatArray, IntArray
+
+__all__ = ["Prepared", "Shown", "fit", "prepare"]
+
+Shown = Callable[[Iterable[Any], int, str], Iterable[Any]]
+"""Wraps what is done, of a known total, under a description, to show progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything that training reads.
+
+    Attributes
+    ----------
+    split
+        Who trains, stops and measures.
+    images
+        (n,) digests of the manifest's images.
+    digest
+        Data digest.
+    crops
+        Faces of those who train and of those held out.
+    teacher
+        (1, crops, d) templates of the clean faces; (2, crops, d) with those of their mirror images, where wanted.
+    """
+
+    split: Split
+    images: StrArray
+    digest: str
+    crops: Crops
+    teacher: FloatArray
+
+
+def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirrored: bool, shown: Shown) -> Prepared:
+    """Split by subject, cut faces out and embed them with the teacher; all of it is kept for the next run.
+
+    Raises
+    ------
+    ManifestError
+        The data are not those that the experiment is about, parts share a subject, or too many images are unreadable.
+    """
+    images = image_digests(manifest, progress=_progress(shown, "reading"))
+    digest = data_digest(manifest, images)
+    if data.digest and data.digest != digest:
+        raise ManifestError(f"{manifest.name}: its data digest is {digest}, the experiment is about {data.digest}")
+    split = split_subjects(manifest, data)
+    crops = cut_crops(
+        manifest,
+        np.concatenate([split.train, split.held_out]),
+        teacher,
+        home,
+        digest=digest,
+        margin_px=data.margin_px,
+        unreadable_share=data.unreadable_share,
+        progress=_progress(shown, "cutting faces out"),
+    )
+    templates = [
+        teacher_templates(crops, teacher, mirrored=side, progress=_progress(shown, "embedding clean faces"))
+        for side in ((False, True) if mirrored else (False,))
+    ]
+    return Prepared(split, images, digest, crops, np.stack(templates))
+
+
+def fit(
+    config: TrainingConfig,
+    prepared: Prepared,
+    checkpoint: Path,
+    *,
+    worker: Worker | None = None,
+    said: Callable[[int, dict[str, float]], None] = lambda _, __: None,
+    shown: Shown = lambda items, _, __: items,
+) -> tuple[ImageNetwork, Progressed]:
+    """Train, and return the best network with how training went.
+
+    Raises
+    ------
+    TrainingError
+        As `Fitting.run`.
+    SettingsError
+        There is no such backbone.
+    """
+    worker = worker or Alone()
+    crops, split = prepared.crops, prepared.split
+    trains = np.isin(crops.row, split.train)
+    subjects, subject = np.unique(split.manifest.subject_id[crops.row], return_inverse=True)
+    distils = isinstance(config.objective, Distillation)
+    network = build_network(config.backbone, seed=config.seed)
+    fixed = config.augmentation.model_copy(update={"flip": False})
+    training = _faces(config, prepared, trains, config.augmentation, None if distils else subject.astype(np.int64))
+    held_out = _faces(config, prepared, ~trains, fixed, None)
+    order = Order(len(training), config.batch_size, seed=config.seed, rank=worker.rank, workers=worker.workers)
+    fitting = Fitting(
+        config,
+        network,
+        build_objective(
+            config.objective, size=config.backbone.embedding_size, subjects=len(subjects), seed=config.seed
+        ),
+        batches(training, order, loaders=config.loaders),
+        order,
+        batches(held_out, Order(len(held_out), 64, seed=None), loaders=0),
+        checkpoint,
+        worker,
+        said,
+        shown,
+    )
+    return network, fitting.run()
+
+
+def _faces(
+    config: TrainingConfig, prepared: Prepared, chosen: BoolArray, augmentation: Augmentation, subjects: IntArray | None
+) -> Faces:
+    targets = prepared.teacher if subjects is None else subjects
+    return Faces(
+        prepared.crops, np.flatnonzero(chosen), targets, augmentation, config.objective.clean_share, config.seed
+    )
+
+
+def _progress(shown: Shown, description: str) -> Progress:
+    return lambda done, total: shown(done, total, description)
