@@ -1,15 +1,10 @@
-"""What a training experiment is, as its ``config.yaml`` says it: nothing unknown is taken."""
+"""What an experiment is about, as its ``config.yaml`` says it: nothing unknown is taken."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from lfr.errors import SettingsError
-from lfr.types import problems_of
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 __all__ = [
     "Augmentation",
@@ -22,8 +17,6 @@ __all__ = [
     "Optimiser",
     "Section",
     "TrainingConfig",
-    "read_yaml",
-    "validated",
 ]
 
 Range = tuple[float, float]
@@ -149,7 +142,18 @@ class Measuring(Section):
     conditions: tuple[Condition, ...] = Field(default=(Condition(name="clean"),), description="One search set each.")
     fpir: float = Field(default=0.01, gt=0.0, lt=1.0, description="FPIR at which rates are compared.")
     replicates: int = Field(default=2000, ge=100, description="Of the bootstrap over subjects.")
-    seed: int = Field(default=80, ge=0, description="Of degradations and bootstrap.")
+    listed: int | None = Field(default=None, ge=1, description="People on the watchlist, drawn; null: all.")
+    mated_probes: int | None = Field(default=None, ge=1, description="Most probes of a listed person; null: all.")
+    non_mated: int | None = Field(default=None, ge=1, description="Strangers, drawn; null: all.")
+    seed: int = Field(default=80, ge=0, description="Of draws, degradations and bootstrap.")
+
+    @field_validator("conditions")
+    @classmethod
+    def _named_once(cls, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        names = [condition.name for condition in conditions]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"conditions need names of their own, these are {', '.join(names) or 'none'}")
+        return conditions
 
 
 class TrainingConfig(Section):
@@ -170,36 +174,4 @@ class TrainingConfig(Section):
     threads: int | None = Field(default=None, ge=1, description="Torch's threads in each worker; null: torch's choice.")
     seed: int = Field(default=0, ge=0, description="Of weights, order and degradations.")
     measuring: Measuring = Field(default=Measuring())
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a YAML mapping.
-
-    Raises
-    ------
-    SettingsError
-        The file cannot be read or is no mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read the experiment: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path}: expected keys and values")
-    return content
-
-
-def validated(content: dict[str, Any], *, where: str) -> TrainingConfig:
-    """Return the experiment that a mapping describes.
-
-    Raises
-    ------
-    SettingsError
-        A key is unknown or missing, or a value is not one that it takes; the key is named.
-    """
-    try:
-        return TrainingConfig.model_validate(content)
-    except ValidationError as error:
-        raise SettingsError(f"{where}: {problems_of(error)}") from error
+    licence: str = Field(min_length=1, description="Under which terms the trained weights may be used.")

@@ -25,7 +25,7 @@ from lfr.sources import read_image
 from lfr.types import FloatArray, IntArray, Pixels
 from lfr.vision import Detector
 
-__all__ = ["Crops", "cut_crops", "open_crops"]
+__all__ = ["Crops", "cut_crops", "open_crops", "private_file", "write_private"]
 
 _TEMPLATE = np.array(ALIGNMENT_TEMPLATE, np.float32)
 
@@ -141,7 +141,7 @@ def _cut(
     files = manifest.files
     unreadable: list[str] = []
     facts: list[tuple[float, float]] = []
-    with _private_file(folder / "crops.npy", (len(rows), side, side, 3)) as pixels:
+    with private_file(folder / "crops.npy", (len(rows), side, side, 3)) as pixels:
         for row in rows.tolist() if progress is None else progress(rows.tolist(), len(rows)):
             try:
                 picture = read_image(files[row])
@@ -175,7 +175,7 @@ def _check_unreadable(manifest: Manifest, unreadable: list[str], of: int, share:
 
 
 @contextmanager
-def _private_file(path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
+def private_file(path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
     """Yield an array of bytes in a file that only its owner may read; what failed leaves no file.
 
     Raises
@@ -200,6 +200,25 @@ def _private_file(path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def write_private(path: Path, values: FloatArray) -> None:
+    """Write an array to a file that only its owner may read, whole or not at all.
+
+    Raises
+    ------
+    ManifestError
+        It cannot be written.
+    """
+    partial = path.with_name(f".{path.name}")
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            np.save(file, values)
+        partial.replace(path)
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot keep templates here: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_card(manifest: Manifest, folder: Path, faces: int, images: int, model: Model) -> None:

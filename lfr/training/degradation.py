@@ -65,7 +65,7 @@ def degraded(
     rng
         Draws what does.
     """
-    picture = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)
+    picture = torch.from_numpy(np.array(crop)).permute(2, 0, 1)  # a copy: torch takes no read-only array
     scale = 1.0
     if rng.random() < augmentation.low_resolution:
         low, high = np.log(augmentation.face_px)

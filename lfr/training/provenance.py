@@ -14,7 +14,7 @@ from pydantic import BaseModel
 import lfr
 from lfr.evaluation.benchmarks.machine import machine_facts
 
-__all__ = ["code_commit", "config_digest", "environment"]
+__all__ = ["code_commit", "config_digest", "environment", "training_digest"]
 
 _PACKAGES = ("torchvision", "timm", "ray", "nncf")
 
@@ -35,6 +35,12 @@ def code_commit() -> str:
 def config_digest(config: BaseModel) -> str:
     """SHA-256 over an experiment's settings, defaults among them."""
     return hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def training_digest(config: BaseModel) -> str:
+    """SHA-256 over what training depends on: not how its result is measured, nor what is written about it."""
+    said = config.model_dump(mode="json", exclude={"question", "measuring", "licence"})
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def environment() -> dict[str, str]:

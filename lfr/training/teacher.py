@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import numpy as np
 
-from lfr.errors import ManifestError
 from lfr.evaluation import Progress
 from lfr.models import Model
-from lfr.training.crops import Crops
+from lfr.training.crops import Crops, write_private
 from lfr.training.degradation import aligned
 from lfr.types import FloatArray
 from lfr.vision import Embedder
@@ -58,11 +56,5 @@ def teacher_templates(
         rows = range(first, min(first + _BATCH, len(crops)))
         faces = [aligned(crops.pixels[row], crops.landmarks, mirrored=mirrored) for row in rows]
         templates[rows.start : rows.stop] = embedder.embed(np.stack(faces)).vectors
-    partial = path.with_name(f".{path.name}")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            np.save(file, templates)
-        partial.replace(path)
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot keep templates here: {error.strerror}") from error
+    write_private(path, templates)
     return templates

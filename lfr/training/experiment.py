@@ -1,0 +1,213 @@
+"""Run an experiment of any kind: what it reads, what it keeps, and one run in MLflow that says what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfr.errors import InputError, LfrError, SettingsError
+from lfr.evaluation import Manifest, open_manifest
+from lfr.models import load_model
+from lfr.registry import Tracking
+from lfr.registry.cards import read_data_card
+from lfr.training.config import Data, TrainingConfig
+from lfr.training.figures import plot_history, plot_tpir
+from lfr.training.fitting import Worker
+from lfr.training.kinds import ExperimentConfig, RobustnessConfig
+from lfr.training.measuring import measure, measuring_rows, paired, write_scores
+from lfr.training.provenance import training_digest
+from lfr.training.runs import ExperimentRun, open_run
+from lfr.training.scenes import play_scenes
+from lfr.training.students import as_model, register_student, write_onnx
+from lfr.training.training import Prepared, Shown, fit, prepare
+
+__all__ = ["Place", "run_experiment"]
+
+TEACHER = "openvino-f32"
+SFACE, STUDENT = "sface", "student"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an experiment runs.
+
+    Attributes
+    ----------
+    home
+        Folder of everything that lfr keeps.
+    tracking
+        Where runs are kept.
+    data
+        Folder of the data set; None where the experiment needs none.
+    threads
+        Of the networks that are not trained.
+    shown, said
+        Told what is done: progress of known length, and a line.
+    """
+
+    home: Path
+    tracking: Tracking
+    data: Path | None = None
+    threads: int | None = None
+    shown: Shown = field(default=lambda items, _, __: items)
+    said: Callable[[str], None] = field(default=lambda _: None)
+
+
+def run_experiment(
+    config: ExperimentConfig, folder: Path, place: Place, *, worker: Worker | None = None, register: bool = False
+) -> dict[str, Any]:
+    """Run an experiment to its end, or go on with one that was broken off.
+
+    Parameters
+    ----------
+    config, folder
+        The experiment and the folder that describes it.
+    place
+        Where it runs.
+    worker
+        This process among those that train; None: alone.
+    register
+        Whether what was trained becomes a version of the registry.
+
+    Returns
+    -------
+    What was found, as the run keeps it.
+
+    Raises
+    ------
+    LfrError
+        The data are not those it is about, training cannot go on, or nothing can be kept.
+    """
+    name = folder.resolve().name
+    kept = place.home / "experiments" / f"{name}-{training_digest(config)[:12]}"
+    try:
+        for made in (place.home, kept.parent, kept):
+            made.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{kept}: cannot keep anything here: {error.strerror}") from error
+    if register and not isinstance(config, TrainingConfig):
+        raise SettingsError(f"--register: {name} trains nothing")
+    run = open_run(place.tracking, name, config, kept)
+    try:
+        if isinstance(config, TrainingConfig):
+            found = _training(config, kept, place, run, worker=worker)
+            if register:
+                version = register_student(
+                    place.tracking, kept / "student.onnx", name=f"{name}-{run.run_id[:8]}", licence=config.licence
+                )
+                found["registered"] = version.as_dict()
+        elif isinstance(config, RobustnessConfig):
+            found = _robustness(config, place, run)
+        else:
+            from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
+
+            found = choose_fusion(config, place.threads, shown=place.shown)
+        result = {"experiment": name, "run": run.run_id, "kind": config.kind, "question": config.question, **found}
+        run.finish(result)
+    except (LfrError, KeyboardInterrupt):
+        run.fail()
+        raise
+    return result
+
+
+def _training(
+    config: TrainingConfig, kept: Path, place: Place, run: ExperimentRun, *, worker: Worker | None
+) -> dict[str, Any]:
+    teacher = load_model(TEACHER, threads=place.threads)
+    manifest = _manifest(config.data, place)
+    prepared = prepare(manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown)
+    run.parameters({"data_digest": prepared.digest, **_counts(prepared)})
+
+    def said(epoch: int, figures: dict[str, float]) -> None:
+        run.metrics(figures, step=epoch)
+        place.said(f"epoch {epoch}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+
+    network, progressed = fit(config, prepared, kept / "checkpoint.pt", worker=worker, said=said, shown=place.shown)
+    run.figure("training", plot_history(progressed.history))
+    digest = write_onnx(network, kept / "student.onnx")
+    run.file(kept / "student.onnx")
+    student = as_model(network, STUDENT, size=config.backbone.embedding_size, threads=place.threads)
+    rows = measuring_rows(manifest, prepared.split.measure, config.measuring)
+    measured = measure(
+        {SFACE: teacher, STUDENT: student}, manifest[rows], prepared.images[rows], config.measuring, place.home,
+        digest=prepared.digest, finder=teacher, shown=place.shown,
+    )  # fmt: skip
+    write_scores(place.home / "experiments" / f"{run.run_id}.npz", measured.scores)
+    pairs = paired(measured.scores, SFACE, STUDENT, config.measuring)
+    _log(run, measured.rows, pairs)
+    run.figure("tpir", plot_tpir(measured.rows))
+    history = progressed.history
+    return {
+        "data_digest": prepared.digest,
+        "split": _counts(prepared),
+        "training": {
+            "epochs": progressed.epoch,
+            "best_epoch": progressed.best_epoch,
+            "best_held_out_loss": progressed.best_loss,
+            "images_per_s": float(np.mean([figures["images_per_s"] for figures in history])),
+            "data_wait_share": float(np.mean([figures["data_wait_share"] for figures in history])),
+            "history": history,
+            "onnx_sha256": digest,
+        },
+        "rows": list(measured.rows),
+        "paired": pairs,
+    }
+
+
+def _robustness(config: RobustnessConfig, place: Place, run: ExperimentRun) -> dict[str, Any]:
+    from lfr.evaluation import data_digest, image_digests  # noqa: PLC0415 # beside its only use
+    from lfr.training.split import split_subjects  # noqa: PLC0415
+
+    models = {name: load_model(name, threads=place.threads) for name in config.models}
+    first = next(iter(models.values()))
+    manifest = _manifest(config.data, place)
+    images = image_digests(manifest)
+    digest = data_digest(manifest, images)
+    _check_digest(config.data, digest, manifest)
+    split = split_subjects(manifest, config.data)
+    rows = measuring_rows(manifest, split.measure, config.measuring)
+    measured = measure(
+        models, manifest[rows], images[rows], config.measuring, place.home,
+        digest=digest, finder=first, shown=place.shown,
+    )  # fmt: skip
+    write_scores(place.home / "experiments" / f"{run.run_id}.npz", measured.scores)
+    _log(run, measured.rows, [])
+    run.figure("tpir", plot_tpir(measured.rows))
+    scenes = play_scenes(config.scenes, first, threshold=config.threshold, shown=place.shown)
+    return {"data_digest": digest, "rows": list(measured.rows), "scenes": scenes}
+
+
+def _manifest(data: Data, place: Place) -> Manifest:
+    if data.dataset != "demo" and not data.manifest and place.data is None:
+        raise InputError(f"the experiment is about {data.dataset}: give its folder with --root, or set LFR_EVAL_DATA")
+    return open_manifest(manifest=data.manifest, dataset=data.dataset, root=place.data or "")
+
+
+def _check_digest(data: Data, digest: str, manifest: Manifest) -> None:
+    if data.card and (described := read_data_card(data.card)).digest != digest:
+        raise InputError(
+            f"{manifest.name}: its data digest is {digest}, the card '{data.card}' is of {described.digest}"
+        )
+    if data.digest and data.digest != digest:
+        raise InputError(f"{manifest.name}: its data digest is {digest}, the experiment is about {data.digest}")
+
+
+def _counts(prepared: Prepared) -> dict[str, int]:
+    split = prepared.split
+    parts = {part: getattr(split, part) for part in ("train", "held_out", "measure")}
+    return {
+        **{f"{part}_images": len(rows) for part, rows in parts.items()},
+        **{f"{part}_subjects": len(np.unique(split.manifest.subject_id[rows])) for part, rows in parts.items()},
+        "faces": len(prepared.crops),
+        "unreadable": len(prepared.crops.unreadable),
+    }
+
+
+def _log(run: ExperimentRun, rows: Any, pairs: list[dict[str, Any]]) -> None:  # noqa: ANN401
+    values = {f"tpir.{row['condition']}.{row['model']}": row["tpir"]["value"] for row in rows}
+    values |= {f"fnir_relative.{pair['condition']}": pair["relative"]["value"] for pair in pairs}
+    run.metrics({name: value for name, value in values.items() if value is not None})
