@@ -28,6 +28,8 @@ class Progressed:
         Figures of each epoch.
     finished
         Whether training has come to its end.
+    seconds
+        Time spent in training.
     """
 
     epoch: int = 0
@@ -35,6 +37,7 @@ class Progressed:
     best_loss: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)
     finished: bool = False
+    seconds: float = 0.0
 
 
 def write_checkpoint(path: Path, content: dict[str, Any], progressed: Progressed) -> None:

@@ -166,7 +166,11 @@ class TrainingConfig(Section):
     objective: Distillation | Margin = Field(discriminator="kind")
     augmentation: Augmentation = Field(default=Augmentation())
     optimiser: Optimiser = Field(default=Optimiser())
-    epochs: int = Field(ge=1, description="Passes over the training images.")
+    epochs: int = Field(ge=1, description="Passes over the training images, or over so many of them.")
+    images_an_epoch: int | None = Field(default=None, ge=2, description="Images drawn for an epoch; null: all.")
+    most_minutes: float | None = Field(
+        default=None, gt=0.0, description="Training time by which the learning rate has fallen to its end; null: any."
+    )
     batch_size: int = Field(default=64, ge=2, description="Images a step, over all workers together.")
     patience: int = Field(default=5, ge=1, description="Epochs without a better held-out loss before it stops.")
     precision: Literal["f32", "bf16"] = Field(default="f32", description="bf16: autocast.")

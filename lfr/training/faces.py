@@ -83,18 +83,30 @@ class Order(Sampler[list[tuple[int, int]]]):
         Faces a step, over all workers together.
     seed
         Of the order; None: as they come, and the last batch is kept whatever its size.
+    drawn
+        Faces of an epoch; None: all.
     rank, workers
         Which worker this is of how many.
     """
 
-    def __init__(self, length: int, batch_size: int, *, seed: int | None, rank: int = 0, workers: int = 1) -> None:
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        *,
+        seed: int | None,
+        drawn: int | None = None,
+        rank: int = 0,
+        workers: int = 1,
+    ) -> None:
         self.length, self.batch_size, self.seed = length, min(batch_size, length), seed
+        self.drawn = min(length, drawn or length)
         self.rank, self.workers = rank, workers
         self.epoch = 0
 
     def __len__(self) -> int:
         """Steps of an epoch."""
-        return self.length // self.batch_size if self.seed is not None else -(-self.length // self.batch_size)
+        return max(1, self.drawn // self.batch_size) if self.seed is not None else -(-self.length // self.batch_size)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         places = np.arange(self.length)

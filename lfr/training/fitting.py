@@ -108,8 +108,6 @@ class Fitting:
         set_training(self.network, config.backbone, norms=config.optimiser.train_norms)
         both = nn.ModuleList([self.network, self.objective])
         optimiser = _optimiser(config, both)
-        steps = max(1, len(self.order) * config.epochs)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, config))
         average = copy.deepcopy(self.network.state_dict())
         best = copy.deepcopy(average)
         progressed = Progressed()
@@ -117,26 +115,26 @@ class Fitting:
             content, progressed = found
             both.load_state_dict(content["weights"])
             optimiser.load_state_dict(content["optimiser"])
-            schedule.load_state_dict(content["schedule"])
             average, best = content["average"], content["best"]
         together = worker.prepare(_Loss(self.network, self.objective))
         while progressed.epoch < config.epochs and not progressed.finished:
             started = time.perf_counter()
-            figures = self._epoch(progressed.epoch, together, optimiser, schedule, average)
+            figures = self._epoch(progressed, together, optimiser, average)
             figures |= self._held_out(average)
             figures["seconds"] = time.perf_counter() - started
+            progressed.seconds += figures["seconds"]
             progressed.epoch += 1
             progressed.history.append(figures)
             if figures["held_out_loss"] < progressed.best_loss:
                 progressed.best_loss, progressed.best_epoch = figures["held_out_loss"], progressed.epoch
                 best = copy.deepcopy(average)
             stale = progressed.epoch - progressed.best_epoch >= config.patience
-            progressed.finished = stale or progressed.epoch == config.epochs
+            late = config.most_minutes is not None and progressed.seconds >= 60 * config.most_minutes
+            progressed.finished = stale or late or progressed.epoch == config.epochs
             if worker.rank == 0:
                 content = {
                     "weights": both.state_dict(),
                     "optimiser": optimiser.state_dict(),
-                    "schedule": schedule.state_dict(),
                     "average": average,
                     "best": best,
                 }
@@ -148,20 +146,25 @@ class Fitting:
 
     def _epoch(
         self,
-        epoch: int,
+        progressed: Progressed,
         together: nn.Module,
         optimiser: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
         average: dict[str, Tensor],
     ) -> dict[str, float]:
-        config, worker = self.config, self.worker
+        config, worker, epoch = self.config, self.worker, progressed.epoch
         set_training(self.network, config.backbone, norms=config.optimiser.train_norms)
         self.objective.train()
         self.order.epoch = epoch
-        total, images, waited = 0.0, 0, 0.0
+        total, images, waited, rate = 0.0, 0, 0.0, 0.0
+        steps = len(self.order)
         started = asked = time.perf_counter()
-        for faces, target in self.shown(self.batches, len(self.order), f"epoch {epoch + 1} of {config.epochs}"):
+        shown = self.shown(self.batches, steps, f"epoch {epoch + 1} of {config.epochs}")
+        for step, (faces, target) in enumerate(shown):
             waited += time.perf_counter() - asked
+            spent = progressed.seconds + asked - started
+            rate = _rate(epoch * steps + step, steps * config.epochs, spent, config)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * config.optimiser.learning_rate
             with stating_what_fits(self.network, config, worker.device):
                 loss = together(_pixels(faces, worker.device), target.to(worker.device), config.precision == "bf16")
                 loss.backward()
@@ -175,7 +178,6 @@ class Fitting:
                 )
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            schedule.step()
             _follow(average, self.network, config.optimiser.average)
             total += value * len(faces)
             images += len(faces)
@@ -185,7 +187,7 @@ class Fitting:
             "loss": total / max(1, images),
             "images_per_s": worker.workers * images / seconds,
             "data_wait_share": waited / seconds,
-            "learning_rate": float(schedule.get_last_lr()[0]),
+            "learning_rate": rate * config.optimiser.learning_rate,
         }
 
     @torch.no_grad()
@@ -231,13 +233,16 @@ def _optimiser(config: TrainingConfig, module: nn.Module) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, lr=config.optimiser.learning_rate)
 
 
-def _rate(step: int, steps: int, config: TrainingConfig) -> float:
-    """Share of the highest learning rate: a straight rise, then half a cosine."""
+def _rate(step: int, steps: int, seconds: float, config: TrainingConfig) -> float:
+    """Share of the highest learning rate: a straight rise, then half a cosine over steps, or over time if that ends."""
     rising = max(1, round(steps * config.optimiser.warm_up_share))
     if step < rising:
         return (step + 1) / rising
     last = config.optimiser.last_share
-    through = min(1.0, (step - rising) / max(1, steps - rising))
+    through = (step - rising) / max(1, steps - rising)
+    if config.most_minutes is not None:
+        through = max(through, seconds / (60 * config.most_minutes))
+    through = min(1.0, through)
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * through))
 
 

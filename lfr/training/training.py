@@ -112,7 +112,14 @@ def fit(
     fixed = config.augmentation.model_copy(update={"flip": False})
     training = _faces(config, prepared, trains, config.augmentation, None if distils else subject.astype(np.int64))
     held_out = _faces(config, prepared, ~trains, fixed, None)
-    order = Order(len(training), config.batch_size, seed=config.seed, rank=worker.rank, workers=worker.workers)
+    order = Order(
+        len(training),
+        config.batch_size,
+        seed=config.seed,
+        drawn=config.images_an_epoch,
+        rank=worker.rank,
+        workers=worker.workers,
+    )
     fitting = Fitting(
         config,
         network,
