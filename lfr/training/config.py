@@ -172,6 +172,7 @@ class TrainingConfig(Section):
         default=None, gt=0.0, description="Training time by which the learning rate has fallen to its end; null: any."
     )
     batch_size: int = Field(default=64, ge=2, description="Images a step, over all workers together.")
+    held_out_images: int = Field(default=512, ge=2, description="Most held-out images that are looked at.")
     patience: int = Field(default=5, ge=1, description="Epochs without a better held-out loss before it stops.")
     precision: Literal["f32", "bf16"] = Field(default="f32", description="bf16: autocast.")
     loaders: int = Field(default=1, ge=0, le=64, description="Processes that read and degrade, for each worker.")

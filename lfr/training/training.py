@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,7 @@ def fit(
     fixed = config.augmentation.model_copy(update={"flip": False})
     training = _faces(config, prepared, trains, config.augmentation, None if distils else subject.astype(np.int64))
     held_out = _faces(config, prepared, ~trains, fixed, None)
+    held_out = replace(held_out, chosen=held_out.chosen[:: max(1, -(-len(held_out) // config.held_out_images))])
     order = Order(
         len(training),
         config.batch_size,
