@@ -142,6 +142,9 @@ class Measuring(Section):
     conditions: tuple[Condition, ...] = Field(default=(Condition(name="clean"),), description="One search set each.")
     fpir: float = Field(default=0.01, gt=0.0, lt=1.0, description="FPIR at which rates are compared.")
     replicates: int = Field(default=2000, ge=100, description="Of the bootstrap over subjects.")
+    pairs: str = Field(
+        default="", description="LFW's pairs file below the data's folder: its pairs of measuring people are verified."
+    )
     listed: int | None = Field(default=None, ge=1, description="People on the watchlist, drawn; null: all.")
     mated_probes: int | None = Field(default=None, ge=1, description="Most probes of a listed person; null: all.")
     non_mated: int | None = Field(default=None, ge=1, description="Strangers, drawn; null: all.")

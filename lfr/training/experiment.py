@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lfr.errors import InputError, LfrError, SettingsError
-from lfr.evaluation import Manifest, open_manifest
-from lfr.models import load_model
+from lfr.evaluation import Manifest, data_digest, image_digests, open_manifest, read_lfw_pairs
+from lfr.models import CROP_SIDE, Model, load_model, weights_folder
+from lfr.models.weights import load_sface
 from lfr.registry import Tracking
 from lfr.registry.cards import read_data_card
 from lfr.training.config import Data, TrainingConfig
+from lfr.training.cost import faces_per_second, multiply_adds
 from lfr.training.figures import plot_history, plot_tpir
-from lfr.training.fitting import Worker
 from lfr.training.kinds import ExperimentConfig, RobustnessConfig
-from lfr.training.measuring import measure, measuring_rows, paired, write_scores
+from lfr.training.measuring import measure, measuring_rows, paired, verified, write_scores
 from lfr.training.provenance import training_digest
+from lfr.training.ray_workers import fit_with_ray
 from lfr.training.runs import ExperimentRun, open_run
 from lfr.training.scenes import play_scenes
+from lfr.training.searching import search, with_values
+from lfr.training.split import split_subjects
 from lfr.training.students import as_model, register_student, write_onnx
-from lfr.training.training import Prepared, Shown, fit, prepare
+from lfr.training.training import Prepared, Shown, fit, plan_training, prepare
 
-__all__ = ["Place", "run_experiment"]
+__all__ = ["Place", "run_experiment", "search_experiment"]
 
 TEACHER = "openvino-f32"
 SFACE, STUDENT = "sface", "student"
+_TIMED = 32  # faces embedded at once when a network is timed
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Place:
         Folder of the data set; None where the experiment needs none.
     threads
         Of the networks that are not trained.
+    workers
+        Processes of Ray Train that train together; 0: this process trains.
     shown, said
         Told what is done: progress of known length, and a line.
     """
@@ -53,13 +62,12 @@ class Place:
     tracking: Tracking
     data: Path | None = None
     threads: int | None = None
+    workers: int = 0
     shown: Shown = field(default=lambda items, _, __: items)
     said: Callable[[str], None] = field(default=lambda _: None)
 
 
-def run_experiment(
-    config: ExperimentConfig, folder: Path, place: Place, *, worker: Worker | None = None, register: bool = False
-) -> dict[str, Any]:
+def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, register: bool = False) -> dict[str, Any]:
     """Run an experiment to its end, or go on with one that was broken off.
 
     Parameters
@@ -68,8 +76,6 @@ def run_experiment(
         The experiment and the folder that describes it.
     place
         Where it runs.
-    worker
-        This process among those that train; None: alone.
     register
         Whether what was trained becomes a version of the registry.
 
@@ -83,18 +89,13 @@ def run_experiment(
         The data are not those it is about, training cannot go on, or nothing can be kept.
     """
     name = folder.resolve().name
-    kept = place.home / "experiments" / f"{name}-{training_digest(config)[:12]}"
-    try:
-        for made in (place.home, kept.parent, kept):
-            made.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{kept}: cannot keep anything here: {error.strerror}") from error
+    kept = _folder(place.home, f"{name}-{training_digest(config)[:12]}")
     if register and not isinstance(config, TrainingConfig):
         raise SettingsError(f"--register: {name} trains nothing")
     run = open_run(place.tracking, name, config, kept)
     try:
         if isinstance(config, TrainingConfig):
-            found = _training(config, kept, place, run, worker=worker)
+            found = _training(config, kept, place, run)
             if register:
                 version = register_student(
                     place.tracking, kept / "student.onnx", name=f"{name}-{run.run_id[:8]}", licence=config.licence
@@ -114,9 +115,32 @@ def run_experiment(
     return result
 
 
-def _training(
-    config: TrainingConfig, kept: Path, place: Place, run: ExperimentRun, *, worker: Worker | None
-) -> dict[str, Any]:
+def search_experiment(
+    config: TrainingConfig, folder: Path, place: Place, grid: Mapping[str, Sequence[Any]], *, at_once: int = 1
+) -> list[dict[str, Any]]:
+    """Train with every combination of values; raises as `run_experiment` and `lfr.training.searching.search`."""
+    for values in itertools.product(*grid.values()):  # better a wrong value now than after hours
+        with_values(config, dict(zip(grid, values, strict=True)))
+    kept = _folder(place.home, f"{folder.resolve().name}-search-{training_digest(config)[:12]}")
+    teacher = load_model(TEACHER, threads=place.threads)
+    mirrored = config.augmentation.flip
+    prepared = prepare(
+        _manifest(config.data, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
+    )
+    return search(config, plan_training(prepared, kept, mirrored=mirrored), kept, grid, at_once=at_once)
+
+
+def _folder(home: Path, name: str) -> Path:
+    kept = home / "experiments" / name
+    try:
+        for made in (home, kept.parent, kept):
+            made.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{kept}: cannot keep anything here: {error.strerror}") from error
+    return kept
+
+
+def _training(config: TrainingConfig, kept: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
     teacher = load_model(TEACHER, threads=place.threads)
     manifest = _manifest(config.data, place)
     prepared = prepare(manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown)
@@ -126,14 +150,21 @@ def _training(
         run.metrics(figures, step=epoch)
         place.said(f"epoch {epoch}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
-    network, progressed = fit(config, prepared, kept / "checkpoint.pt", worker=worker, said=said, shown=place.shown)
+    files = plan_training(prepared, kept, mirrored=config.augmentation.flip)
+    if place.workers:
+        network, progressed = fit_with_ray(config, files, workers=place.workers, gpu=torch.cuda.is_available())
+        for epoch, figures in enumerate(progressed.history, start=1):
+            said(epoch, figures)
+    else:
+        network, progressed = fit(config, files, said=said, shown=place.shown)
     run.figure("training", plot_history(progressed.history))
     digest = write_onnx(network, kept / "student.onnx")
     run.file(kept / "student.onnx")
     student = as_model(network, STUDENT, size=config.backbone.embedding_size, threads=place.threads)
     rows = measuring_rows(manifest, prepared.split.measure, config.measuring)
+    models = {SFACE: teacher, STUDENT: student}
     measured = measure(
-        {SFACE: teacher, STUDENT: student}, manifest[rows], prepared.images[rows], config.measuring, place.home,
+        models, manifest[rows], prepared.images[rows], config.measuring, place.home,
         digest=prepared.digest, finder=teacher, shown=place.shown,
     )  # fmt: skip
     write_scores(place.home / "experiments" / f"{run.run_id}.npz", measured.scores)
@@ -141,7 +172,14 @@ def _training(
     _log(run, measured.rows, pairs)
     run.figure("tpir", plot_tpir(measured.rows))
     history = progressed.history
+    found = {"verification": _verified(config, models, prepared, place, teacher)} if config.measuring.pairs else {}
+    cost = {
+        "multiply_adds": {SFACE: multiply_adds(load_sface(weights_folder())), STUDENT: multiply_adds(network)},
+        "speed": faces_per_second(models, np.array(prepared.crops.pixels[:_TIMED, :CROP_SIDE, :CROP_SIDE])),
+    }
     return {
+        **found,
+        "cost": cost,
         "data_digest": prepared.digest,
         "split": _counts(prepared),
         "training": {
@@ -158,10 +196,19 @@ def _training(
     }
 
 
-def _robustness(config: RobustnessConfig, place: Place, run: ExperimentRun) -> dict[str, Any]:
-    from lfr.evaluation import data_digest, image_digests  # noqa: PLC0415 # beside its only use
-    from lfr.training.split import split_subjects  # noqa: PLC0415
+def _verified(
+    config: TrainingConfig, models: Mapping[str, Model], prepared: Prepared, place: Place, finder: Model
+) -> dict[str, Any]:
+    assert place.data is not None
+    measuring = prepared.split.measure
+    return verified(
+        models, prepared.split.manifest[measuring], prepared.images[measuring],
+        read_lfw_pairs(place.data / config.measuring.pairs), place.home,
+        digest=prepared.digest, finder=finder, shown=place.shown,
+    )  # fmt: skip
 
+
+def _robustness(config: RobustnessConfig, place: Place, run: ExperimentRun) -> dict[str, Any]:
     models = {name: load_model(name, threads=place.threads) for name in config.models}
     first = next(iter(models.values()))
     manifest = _manifest(config.data, place)

@@ -12,14 +12,22 @@ from typing import Any
 import numpy as np
 
 from lfr.errors import ManifestError, RegistryError
-from lfr.evaluation import Manifest, StrArray, run_searches, search_rates, threshold_for_fpir
+from lfr.evaluation import (
+    Manifest,
+    Pairs,
+    StrArray,
+    run_searches,
+    search_rates,
+    threshold_for_fpir,
+    verify_templates,
+)
 from lfr.evaluation.paired import ScoredSearches, compare_at_fpir
 from lfr.models import Model
 from lfr.training.config import Condition, Measuring
 from lfr.training.views import joined, make_views, templates_of_views
 from lfr.types import IntArray
 
-__all__ = ["Measured", "measure", "measuring_rows", "paired", "read_scores", "write_scores"]
+__all__ = ["Measured", "measure", "measuring_rows", "paired", "read_scores", "verified", "write_scores"]
 
 _AS_IT_IS = Condition(name="clean")
 
@@ -137,6 +145,59 @@ def measure(
             )
             scores[condition.name, name] = ScoredSearches.of(searches)
     return Measured(tuple(rows), scores)
+
+
+def verified(
+    models: Mapping[str, Model],
+    manifest: Manifest,
+    images: StrArray,
+    pairs: Pairs,
+    home: Path,
+    *,
+    digest: str,
+    finder: Model,
+    shown: Shown = lambda items, _, __: items,
+) -> dict[str, Any]:
+    """Verify the pairs of a protocol whose two people only measure, with every model, and compare their accuracy.
+
+    Parameters
+    ----------
+    models, home, digest, finder, shown
+        As for `measure`.
+    manifest, images
+        Everybody who measures, and the digests of the images.
+    pairs
+        The whole protocol.
+
+    Raises
+    ------
+    ManifestError
+        Fewer than two folds have such a pair.
+    """
+    row_of = {path: row for row, path in enumerate(manifest.paths)}
+    known = np.array([image in row_of for image in pairs.images], np.bool_)
+    both = known[pairs.reference] & known[pairs.probe]
+    used = np.unique(np.concatenate([pairs.reference[both], pairs.probe[both]]))
+    place = np.cumsum(np.isin(np.arange(len(pairs.images)), used)) - 1
+    half = Pairs(
+        tuple(pairs.images[row] for row in used),
+        place[pairs.reference[both]],
+        place[pairs.probe[both]],
+        pairs.mated[both],
+        pairs.fold[both],
+        tuple(name for name, kept in zip(pairs.subjects, both, strict=True) if kept),
+        tuple(name for name, kept in zip(pairs.probe_subjects, both, strict=True) if kept),
+    )
+    rows = np.array([row_of[image] for image in half.images], np.int64)
+    views = make_views(
+        manifest[rows], images[rows], _AS_IT_IS, finder, home, digest=digest, seed=0,
+        progress=lambda done, total: shown(done, total, "faces of the pairs"),
+    )  # fmt: skip
+    accuracy = {}
+    for name, model in models.items():
+        found = verify_templates(half, templates_of_views(views, model))
+        accuracy[name] = {"accuracy": found.accuracy.mean, "standard_deviation": found.accuracy.standard_deviation}
+    return {"pairs": int(both.sum()), "mated": int(half.mated.sum()), "of_pairs": len(pairs), "models": accuracy}
 
 
 def paired(scores: Scores, first: str, second: str, measuring: Measuring) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from lfr.training.degradation import aligned
 from lfr.types import FloatArray
 from lfr.vision import Embedder
 
-__all__ = ["teacher_templates"]
+__all__ = ["teacher_file", "teacher_templates"]
 
 _BATCH = 32
 
@@ -43,7 +44,7 @@ def teacher_templates(
     ManifestError
         They cannot be kept.
     """
-    path = crops.folder / f"teacher-{model.digest[:16]}{'-mirrored' if mirrored else ''}.npy"
+    path = teacher_file(crops, model.digest, mirrored=mirrored)
     if path.is_file():
         kept: FloatArray = np.load(path)
         return kept
@@ -58,3 +59,8 @@ def teacher_templates(
         templates[rows.start : rows.stop] = embedder.embed(np.stack(faces)).vectors
     write_private(path, templates)
     return templates
+
+
+def teacher_file(crops: Crops, model_digest: str, *, mirrored: bool) -> Path:
+    """Where `teacher_templates` keeps a model's templates of the faces or of their mirror images."""
+    return crops.folder / f"teacher-{model_digest[:16]}{'-mirrored' if mirrored else ''}.npy"

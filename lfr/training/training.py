@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from lfr.errors import ManifestError
+from lfr.errors import ManifestError, TrainingError
 from lfr.evaluation import Manifest, Progress, StrArray, data_digest, image_digests
 from lfr.models import Model
 from lfr.models.network import ImageNetwork
 from lfr.training.checkpoints import Progressed
 from lfr.training.config import Augmentation, Data, Distillation, TrainingConfig
-from lfr.training.crops import Crops, cut_crops
+from lfr.training.crops import Crops, cut_crops, open_crops
 from lfr.training.faces import Faces, Order, batches
 from lfr.training.fitting import Alone, Fitting, Worker
 from lfr.training.networks import build_network
 from lfr.training.objectives import build_objective
 from lfr.training.split import Split, split_subjects
-from lfr.training.teacher import teacher_templates
+from lfr.training.teacher import teacher_file, teacher_templates
 from lfr.types import BoolArray, FloatArray, IntArray
 
-__all__ = ["Prepared", "Shown", "fit", "prepare"]
+__all__ = ["Prepared", "Shown", "TrainingFiles", "fit", "plan_training", "prepare"]
 
 Shown = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Wraps what is done, of a known total, under a description, to show progress."""
@@ -44,15 +44,15 @@ class Prepared:
         Data digest.
     crops
         Faces of those who train and of those held out.
-    teacher
-        (1, crops, d) templates of the clean faces; (2, crops, d) with those of their mirror images, where wanted.
+    teacher_digest
+        Of the model that embedded the clean faces.
     """
 
     split: Split
     images: StrArray
     digest: str
     crops: Crops
-    teacher: FloatArray
+    teacher_digest: str
 
 
 def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirrored: bool, shown: Shown) -> Prepared:
@@ -78,17 +78,56 @@ def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirro
         unreadable_share=data.unreadable_share,
         progress=_progress(shown, "cutting faces out"),
     )
-    templates = [
+    for side in (False, True) if mirrored else (False,):
         teacher_templates(crops, teacher, mirrored=side, progress=_progress(shown, "embedding clean faces"))
-        for side in ((False, True) if mirrored else (False,))
-    ]
-    return Prepared(split, images, digest, crops, np.stack(templates))
+    return Prepared(split, images, digest, crops, teacher.digest)
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """What a process reads to train, by name: it can be told to another process without a face going there.
+
+    Attributes
+    ----------
+    crops
+        Folder of the faces.
+    teacher
+        File of their templates, and where they are mirrored of their mirror images'.
+    plan
+        File that says which of them train, and whom each shows.
+    checkpoint
+        File of the last whole epoch.
+    """
+
+    crops: str
+    teacher: tuple[str, ...]
+    plan: str
+    checkpoint: str
+
+
+def plan_training(prepared: Prepared, folder: Path, *, mirrored: bool) -> TrainingFiles:
+    """Write down who trains, and return what a training process reads.
+
+    Raises
+    ------
+    TrainingError
+        It cannot be written.
+    """
+    crops, split = prepared.crops, prepared.split
+    subject = np.unique(split.manifest.subject_id[crops.row], return_inverse=True)[1].astype(np.int64)
+    plan = folder / "plan.npz"
+    try:
+        np.savez(plan, trains=np.isin(crops.row, split.train), subject=subject)
+    except OSError as error:
+        raise TrainingError(f"{plan}: cannot be written: {error.strerror}") from error
+    sides = (False, True) if mirrored else (False,)
+    teacher = tuple(str(teacher_file(crops, prepared.teacher_digest, mirrored=side)) for side in sides)
+    return TrainingFiles(str(crops.folder), teacher, str(plan), str(folder / "checkpoint.pt"))
 
 
 def fit(
     config: TrainingConfig,
-    prepared: Prepared,
-    checkpoint: Path,
+    files: TrainingFiles,
     *,
     worker: Worker | None = None,
     said: Callable[[int, dict[str, float]], None] = lambda _, __: None,
@@ -104,14 +143,17 @@ def fit(
         There is no such backbone.
     """
     worker = worker or Alone()
-    crops, split = prepared.crops, prepared.split
-    trains = np.isin(crops.row, split.train)
-    subjects, subject = np.unique(split.manifest.subject_id[crops.row], return_inverse=True)
+    crops = open_crops(Path(files.crops))
+    teacher = np.stack([np.load(file) for file in files.teacher])
+    plan = np.load(files.plan)
     distils = isinstance(config.objective, Distillation)
-    network = build_network(config.backbone, seed=config.seed)
     fixed = config.augmentation.model_copy(update={"flip": False})
-    training = _faces(config, prepared, trains, config.augmentation, None if distils else subject.astype(np.int64))
-    held_out = _faces(config, prepared, ~trains, fixed, None)
+
+    def faces(chosen: BoolArray, augmentation: Augmentation, targets: FloatArray | IntArray) -> Faces:
+        return Faces(crops, np.flatnonzero(chosen), targets, augmentation, config.objective.clean_share, config.seed)
+
+    training = faces(plan["trains"], config.augmentation, teacher if distils else plan["subject"])
+    held_out = faces(~plan["trains"], fixed, teacher)
     held_out = replace(held_out, chosen=held_out.chosen[:: max(1, -(-len(held_out) // config.held_out_images))])
     order = Order(
         len(training),
@@ -121,30 +163,26 @@ def fit(
         rank=worker.rank,
         workers=worker.workers,
     )
+    network = build_network(config.backbone, seed=config.seed)
+    objective = build_objective(
+        config.objective,
+        size=config.backbone.embedding_size,
+        subjects=int(plan["subject"].max()) + 1,
+        seed=config.seed,
+    )
     fitting = Fitting(
         config,
         network,
-        build_objective(
-            config.objective, size=config.backbone.embedding_size, subjects=len(subjects), seed=config.seed
-        ),
+        objective,
         batches(training, order, loaders=config.loaders),
         order,
         batches(held_out, Order(len(held_out), 64, seed=None), loaders=0),
-        checkpoint,
+        Path(files.checkpoint),
         worker,
         said,
         shown,
     )
     return network, fitting.run()
-
-
-def _faces(
-    config: TrainingConfig, prepared: Prepared, chosen: BoolArray, augmentation: Augmentation, subjects: IntArray | None
-) -> Faces:
-    targets = prepared.teacher if subjects is None else subjects
-    return Faces(
-        prepared.crops, np.flatnonzero(chosen), targets, augmentation, config.objective.clean_share, config.seed
-    )
 
 
 def _progress(shown: Shown, description: str) -> Progress:
