@@ -144,7 +144,8 @@ def _training(config: TrainingConfig, kept: Path, place: Place, run: ExperimentR
     teacher = load_model(TEACHER, threads=place.threads)
     manifest = _manifest(config.data, place)
     prepared = prepare(manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown)
-    run.parameters({"data_digest": prepared.digest, **_counts(prepared)})
+    run.parameters({"data_digest": prepared.digest})
+    run.parameters({f"split.{name}": count for name, count in _counts(prepared).items()})
 
     def said(epoch: int, figures: dict[str, float]) -> None:
         run.metrics(figures, step=epoch)

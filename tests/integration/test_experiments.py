@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from lfr.cli.app import app
 from lfr.errors import InputError, RegistryError
 from lfr.registry import open_tracking
 from lfr.training.comparing import compare_runs
@@ -95,10 +98,15 @@ def test_an_experiment_is_one_run_with_what_it_needs_to_be_believed_and_a_candid
     baseline = ran(place, tmp_path, "01_baseline", BASELINE)
     assert {row["model"] for row in baseline["rows"]} == {"openvino-f32"}
     assert [scene["simulated"] for scene in baseline["scenes"]] == [True]
-    compared = compare_runs(place.tracking, place.home, ["01_baseline", found["run"][:12]], fpir=0.1, replicates=100)
-    same = [pair for pair in compared.paired if pair["second"].endswith("sface")]
+    printed = CliRunner().invoke(
+        app,
+        ["experiment", "compare", "01_baseline", found["run"][:12], "--fpir", "0.1", "--replicates", "100", "--json"],
+        env={"LFR_HOME": str(place.home)},
+    )
+    compared = json.loads(printed.stdout)
+    same = [pair for pair in compared["paired"] if pair["second"].endswith("sface")]
     assert [pair["difference"]["value"] for pair in same] == [0.0, 0.0]
-    assert len(compared.paired) == 4
+    assert len(compared["paired"]) == 4
 
 
 def test_any_timm_backbone_can_be_distilled(place: Place, tmp_path: Path) -> None:

@@ -57,19 +57,19 @@ def test_a_training_that_was_broken_off_ends_as_an_unbroken_one(files: TrainingF
 
 def test_a_loss_that_is_no_number_stops_and_the_last_good_checkpoint_stays(files: TrainingFiles) -> None:
     good, _ = fit(tiny(epochs=1), files)
+    _go_on(files)
     kept = Path(files.checkpoint).read_bytes()
     with pytest.raises(TrainingError, match=r"loss is nan.*checkpoint .* of epoch 1 is kept"):
-        fit(tiny(optimiser={"learning_rate": 1e30, "clip_norm": 1e30, "warm_up_share": 0.0}), _unfinished(files))
+        fit(tiny(optimiser={"learning_rate": 1e30, "clip_norm": 1e30, "warm_up_share": 0.0}), files)
     assert Path(files.checkpoint).read_bytes() == kept
     assert torch.isfinite(weights(good)).all()
 
 
-def _unfinished(files: TrainingFiles) -> TrainingFiles:
-    """The same checkpoint, of a training that would go on."""
+def _go_on(files: TrainingFiles) -> None:
+    """Make the checkpoint one of a training that has not come to its end."""
     content = torch.load(files.checkpoint, weights_only=True)
     content["progressed"]["finished"] = False
     torch.save(content, files.checkpoint)
-    return files
 
 
 def test_a_full_disk_stops_with_one_line(files: TrainingFiles) -> None:
