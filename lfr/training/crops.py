@@ -176,30 +176,29 @@ def _check_unreadable(manifest: Manifest, unreadable: list[str], of: int, share:
 
 @contextmanager
 def private_file(path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
-    """Yield an array of bytes in a file that only its owner may read; what failed leaves no file.
+    """Yield an array of bytes that becomes a file that only its owner may read: whole, or not at all.
 
     Raises
     ------
     ManifestError
         It cannot be written.
     """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         for folder in (path.parent.parent.parent, path.parent.parent, path.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        space = os.statvfs(path)
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        space = os.statvfs(partial)
         if int(np.prod(shape)) > space.f_bavail * space.f_frsize:  # a mapped file that finds none ends the process
-            path.unlink()
             raise ManifestError(f"{path}: {int(np.prod(shape)) >> 20} MiB do not fit on the disk")
-        pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot keep faces here: {error.strerror}") from error
-    try:
+        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         yield pixels
         pixels.flush()
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        partial.replace(path)
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot keep faces here: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_private(path: Path, values: FloatArray) -> None:
