@@ -177,7 +177,9 @@ class TrainingConfig(Section):
     batch_size: int = Field(default=64, ge=2, description="Images a step, over all workers together.")
     held_out_images: int = Field(default=512, ge=2, description="Most held-out images that are looked at.")
     patience: int = Field(default=5, ge=1, description="Epochs without a better held-out loss before it stops.")
-    precision: Literal["f32", "bf16"] = Field(default="f32", description="bf16: autocast.")
+    precision: Literal["auto", "f32", "bf16"] = Field(
+        default="auto", description="bf16 by autocast, f32, or bf16 on a GPU and f32 elsewhere."
+    )
     loaders: int = Field(default=1, ge=0, le=64, description="Processes that read and degrade, for each worker.")
     threads: int | None = Field(default=None, ge=1, description="Torch's threads in each worker; null: torch's choice.")
     seed: int = Field(default=0, ge=0, description="Of weights, order and degradations.")

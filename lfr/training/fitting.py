@@ -157,6 +157,7 @@ class Fitting:
         self.order.epoch = epoch
         total, images, waited, rate = 0.0, 0, 0.0, 0.0
         steps = len(self.order)
+        bf16 = config.precision == "bf16" or (config.precision == "auto" and worker.device.type == "cuda")
         started = asked = time.perf_counter()
         shown = self.shown(self.batches, steps, f"epoch {epoch + 1} of {config.epochs}")
         for step, (faces, target) in enumerate(shown):
@@ -166,7 +167,7 @@ class Fitting:
             for group in optimiser.param_groups:
                 group["lr"] = rate * config.optimiser.learning_rate
             with stating_what_fits(self.network, config, worker.device):
-                loss = together(_pixels(faces, worker.device), target.to(worker.device), config.precision == "bf16")
+                loss = together(_pixels(faces, worker.device), target.to(worker.device), bf16)
                 loss.backward()
             value = float(worker.mean(loss.detach()[None])[0])
             norm = float(nn.utils.clip_grad_norm_(together.parameters(), config.optimiser.clip_norm))

@@ -97,6 +97,19 @@ def test_it_stops_when_its_time_is_up(files: TrainingFiles) -> None:
     assert progressed.history[0]["learning_rate"] < tiny().optimiser.learning_rate / 10
 
 
+@pytest.mark.gpu
+def test_a_gpu_trains_in_bf16_and_leaves_weights_of_f32(files: TrainingFiles) -> None:
+    network, progressed = fit(tiny(), files)
+    assert progressed.history[-1]["loss"] < progressed.history[0]["loss"]
+    assert {value.device.type for value in network.state_dict().values()} == {"cuda"}
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+
+
+def test_bf16_that_is_asked_for_trains_on_a_cpu_too(files: TrainingFiles) -> None:
+    _, progressed = fit(tiny(epochs=1, precision="bf16"), files)
+    assert progressed.history[0]["loss"] > 0
+
+
 def test_out_of_memory_says_which_batch_fits() -> None:
     network = build_network(tiny().backbone, seed=0)
     with (
