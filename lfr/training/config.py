@@ -185,3 +185,9 @@ class TrainingConfig(Section):
     seed: int = Field(default=0, ge=0, description="Of weights, order and degradations.")
     measuring: Measuring = Field(default=Measuring())
     licence: str = Field(min_length=1, description="Under which terms the trained weights may be used.")
+
+    @model_validator(mode="after")
+    def _teacher_fits(self) -> TrainingConfig:
+        if isinstance(self.objective, Distillation) and self.backbone.embedding_size != 128:
+            raise ValueError("backbone.embedding_size: the teacher's templates have 128 numbers")
+        return self

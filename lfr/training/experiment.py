@@ -16,20 +16,19 @@ from lfr.evaluation import Manifest, data_digest, image_digests, open_manifest, 
 from lfr.models import CROP_SIDE, Model, load_model, weights_folder
 from lfr.models.weights import load_sface
 from lfr.registry import Tracking
-from lfr.registry.cards import read_data_card
 from lfr.training.config import Data, TrainingConfig
 from lfr.training.cost import faces_per_second, multiply_adds
 from lfr.training.figures import plot_history, plot_tpir
 from lfr.training.kinds import ExperimentConfig, RobustnessConfig
 from lfr.training.measuring import measure, measuring_rows, paired, verified, write_scores
-from lfr.training.provenance import training_digest
+from lfr.training.provenance import code_commit, training_digest
 from lfr.training.ray_workers import fit_with_ray
 from lfr.training.runs import ExperimentRun, open_run
 from lfr.training.scenes import play_scenes
 from lfr.training.searching import search, with_values
 from lfr.training.split import split_subjects
 from lfr.training.students import as_model, register_student, write_onnx
-from lfr.training.training import Prepared, Shown, fit, plan_training, prepare
+from lfr.training.training import Prepared, Shown, check_digest, fit, plan_training, prepare
 
 __all__ = ["Place", "run_experiment", "search_experiment"]
 
@@ -95,19 +94,22 @@ def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, regi
     run = open_run(place.tracking, name, config, kept)
     try:
         if isinstance(config, TrainingConfig):
-            found = _training(config, kept, place, run)
+            found = _training(config, folder, kept, place, run)
             if register:
                 version = register_student(
                     place.tracking, kept / "student.onnx", name=f"{name}-{run.run_id[:8]}", licence=config.licence
                 )
                 found["registered"] = version.as_dict()
         elif isinstance(config, RobustnessConfig):
-            found = _robustness(config, place, run)
+            found = _robustness(config, folder, place, run)
         else:
             from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
 
             found = choose_fusion(config, place.threads, shown=place.shown)
-        result = {"experiment": name, "run": run.run_id, "kind": config.kind, "question": config.question, **found}
+        result = {
+            "experiment": name, "run": run.run_id, "commit": code_commit(), "kind": config.kind,
+            "question": config.question, **found,
+        }  # fmt: skip
         run.finish(result)
     except (LfrError, KeyboardInterrupt):
         run.fail()
@@ -125,7 +127,7 @@ def search_experiment(
     teacher = load_model(TEACHER, threads=place.threads)
     mirrored = config.augmentation.flip
     prepared = prepare(
-        _manifest(config.data, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
+        _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
     )
     return search(config, plan_training(prepared, kept, mirrored=mirrored), kept, grid, at_once=at_once)
 
@@ -140,9 +142,9 @@ def _folder(home: Path, name: str) -> Path:
     return kept
 
 
-def _training(config: TrainingConfig, kept: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
+def _training(config: TrainingConfig, folder: Path, kept: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
     teacher = load_model(TEACHER, threads=place.threads)
-    manifest = _manifest(config.data, place)
+    manifest = _manifest(config.data, folder, place)
     prepared = prepare(manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown)
     run.parameters({"data_digest": prepared.digest})
     run.parameters({f"split.{name}": count for name, count in _counts(prepared).items()})
@@ -209,13 +211,13 @@ def _verified(
     )  # fmt: skip
 
 
-def _robustness(config: RobustnessConfig, place: Place, run: ExperimentRun) -> dict[str, Any]:
+def _robustness(config: RobustnessConfig, folder: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
     models = {name: load_model(name, threads=place.threads) for name in config.models}
     first = next(iter(models.values()))
-    manifest = _manifest(config.data, place)
+    manifest = _manifest(config.data, folder, place)
     images = image_digests(manifest)
     digest = data_digest(manifest, images)
-    _check_digest(config.data, digest, manifest)
+    check_digest(config.data, digest, where=manifest.name)
     split = split_subjects(manifest, config.data)
     rows = measuring_rows(manifest, split.measure, config.measuring)
     measured = measure(
@@ -229,19 +231,12 @@ def _robustness(config: RobustnessConfig, place: Place, run: ExperimentRun) -> d
     return {"data_digest": digest, "rows": list(measured.rows), "scenes": scenes}
 
 
-def _manifest(data: Data, place: Place) -> Manifest:
+def _manifest(data: Data, folder: Path, place: Place) -> Manifest:
     if data.dataset != "demo" and not data.manifest and place.data is None:
         raise InputError(f"the experiment is about {data.dataset}: give its folder with --root, or set LFR_EVAL_DATA")
-    return open_manifest(manifest=data.manifest, dataset=data.dataset, root=place.data or "")
-
-
-def _check_digest(data: Data, digest: str, manifest: Manifest) -> None:
-    if data.card and (described := read_data_card(data.card)).digest != digest:
-        raise InputError(
-            f"{manifest.name}: its data digest is {digest}, the card '{data.card}' is of {described.digest}"
-        )
-    if data.digest and data.digest != digest:
-        raise InputError(f"{manifest.name}: its data digest is {digest}, the experiment is about {data.digest}")
+    return open_manifest(
+        manifest=folder / data.manifest if data.manifest else "", dataset=data.dataset, root=place.data or ""
+    )
 
 
 def _counts(prepared: Prepared) -> dict[str, int]:

@@ -13,6 +13,7 @@ from lfr.errors import ManifestError, TrainingError
 from lfr.evaluation import Manifest, Progress, StrArray, data_digest, image_digests
 from lfr.models import Model
 from lfr.models.network import ImageNetwork
+from lfr.registry.cards import read_data_card
 from lfr.training.checkpoints import Progressed
 from lfr.training.config import Augmentation, Data, Distillation, TrainingConfig
 from lfr.training.crops import Crops, cut_crops, open_crops
@@ -24,7 +25,7 @@ from lfr.training.split import Split, split_subjects
 from lfr.training.teacher import teacher_file, teacher_templates
 from lfr.types import BoolArray, FloatArray, IntArray
 
-__all__ = ["Prepared", "Shown", "TrainingFiles", "fit", "plan_training", "prepare"]
+__all__ = ["Prepared", "Shown", "TrainingFiles", "check_digest", "fit", "plan_training", "prepare"]
 
 Shown = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Wraps what is done, of a known total, under a description, to show progress."""
@@ -65,8 +66,7 @@ def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirro
     """
     images = image_digests(manifest, progress=_progress(shown, "reading"))
     digest = data_digest(manifest, images)
-    if data.digest and data.digest != digest:
-        raise ManifestError(f"{manifest.name}: its data digest is {digest}, the experiment is about {data.digest}")
+    check_digest(data, digest, where=manifest.name)
     split = split_subjects(manifest, data)
     crops = cut_crops(
         manifest,
@@ -81,6 +81,14 @@ def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirro
     for side in (False, True) if mirrored else (False,):
         teacher_templates(crops, teacher, mirrored=side, progress=_progress(shown, "embedding clean faces"))
     return Prepared(split, images, digest, crops, teacher.digest)
+
+
+def check_digest(data: Data, digest: str, *, where: str) -> None:
+    """Raise ManifestError unless the data are those that the experiment and its data card are about."""
+    if data.card and (described := read_data_card(data.card).digest) != digest:
+        raise ManifestError(f"{where}: its data digest is {digest}, the card '{data.card}' is of {described}")
+    if data.digest and data.digest != digest:
+        raise ManifestError(f"{where}: its data digest is {digest}, the experiment is about {data.digest}")
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ def fit(
         return Faces(crops, np.flatnonzero(chosen), targets, augmentation, config.objective.clean_share, config.seed)
 
     training = faces(plan["trains"], config.augmentation, teacher if distils else plan["subject"])
-    held_out = faces(~plan["trains"], fixed, teacher)
+    held_out = faces(~plan["trains"], fixed, teacher if distils else plan["subject"])
     held_out = replace(held_out, chosen=held_out.chosen[:: max(1, -(-len(held_out) // config.held_out_images))])
     order = Order(
         len(training),

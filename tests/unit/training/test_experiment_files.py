@@ -33,7 +33,7 @@ def training(**changes: object) -> TrainingConfig:
     return config
 
 
-@pytest.mark.parametrize("folder", sorted(EXPERIMENTS.iterdir()), ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", sorted(EXPERIMENTS.glob("*/")), ids=lambda folder: folder.name)
 def test_every_experiment_of_the_project_can_be_read(folder: Path) -> None:
     assert read_experiment(folder).question.endswith("?")
 
