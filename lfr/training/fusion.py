@@ -166,10 +166,10 @@ def _scored(
     for track, scores in ended.items():
         # With a threshold that all are over, what decides on the street gives every subject's fused score.
         decided = decide(scores, subjects, rule.model_copy(update={"threshold": -1.0}))
-        if (walk := truth.pass_of(track)) is not None:
+        if (followed := truth.pass_of(track)) is not None:
             for decision in decided:
                 at = column[decision.subject_id]
-                best[walk][at] = np.fmax(best[walk][at], np.float32(decision.score))
+                best[followed][at] = np.fmax(best[followed][at], np.float32(decision.score))
     mate, other = [], []
     for walk in passes:
         scores = best[walk.pass_id].copy()

@@ -48,7 +48,8 @@ class _RayWorker:
         """Return the mean of a vector over the workers."""
         if self.workers > 1:
             torch.distributed.all_reduce(values)
-        return values / self.workers
+        mean: Tensor = values / self.workers
+        return mean
 
 
 def fit_with_ray(

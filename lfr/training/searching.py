@@ -50,7 +50,7 @@ def with_values(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingCo
     content = config.model_dump(mode="json")
     for field, value in values.items():
         *path, last = field.split(".")
-        place = content
+        place: Any = content
         for name in path:
             place = place.get(name) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:

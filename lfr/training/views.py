@@ -158,10 +158,9 @@ def joined(references: Templates, probes: Templates) -> Templates:
         second.name,
         second.root,
         (*first.paths, *second.paths),
-        *(
-            np.concatenate([getattr(first, column), getattr(second, column)])
-            for column in ("subject_id", "reference", "track_id")
-        ),
+        np.concatenate([first.subject_id, second.subject_id]),
+        np.concatenate([first.reference, second.reference]),
+        np.concatenate([first.track_id, second.track_id]),
         {name: np.concatenate([first.groups[name], second.groups[name]]) for name in first.groups},
         np.concatenate([first.line, second.line]),
     )
