@@ -214,7 +214,8 @@ class Fitting:
         if not len(mated) or not len(non_mated):
             raise TrainingError("held_out_images: too few to hold two images of one person and people to compare with")
         (point,) = fnmr_at_fmr(mated, non_mated, [max(0.01, 1 / len(non_mated))])
-        return {"held_out_loss": float(point.fnmr)}
+        assert point.fnmr.value is not None
+        return {"held_out_loss": point.fnmr.value}
 
 
 class _Loss(nn.Module):
@@ -249,14 +250,12 @@ def _optimiser(config: TrainingConfig, module: nn.Module) -> torch.optim.Optimiz
 def _rate(step: int, steps: int, seconds: float, config: TrainingConfig) -> float:
     """Share of the highest learning rate: a straight rise, then half a cosine over steps, or over time if that ends."""
     rising = max(1, round(steps * config.optimiser.warm_up_share))
-    if step < rising:
-        return (step + 1) / rising
     last = config.optimiser.last_share
     through = (step - rising) / max(1, steps - rising)
     if config.most_minutes is not None:
         through = max(through, seconds / (60 * config.most_minutes))
-    through = min(1.0, through)
-    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * through))
+    fall = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, through))))
+    return min(fall, (step + 1) / rising)
 
 
 def _follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
