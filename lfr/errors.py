@@ -16,7 +16,8 @@
     ├── ModelError               a model cannot be loaded or run as asked
     │   ├── WeightsError         a weight file is missing or is not the one that was pinned
     │   ├── RuntimeUnavailableError   the runtime, device or precision asked for is not here
-    │   └── ModelMismatchError   templates of two different models met
+    │   ├── ModelMismatchError   templates of two different models met
+    │   └── TrainingError        training cannot go on; its last good checkpoint is kept
     ├── StoreError               the governed store is not there, or does not hold what was asked for
     │   ├── StoreUnavailableError     the database cannot be reached, is locked, read-only or full
     │   ├── MigrationError       the database's tables are not those of this version
@@ -60,6 +61,7 @@ __all__ = [
     "SourceError",
     "StoreError",
     "StoreUnavailableError",
+    "TrainingError",
     "WatchlistError",
     "WeightsError",
 ]
@@ -123,6 +125,10 @@ class RuntimeUnavailableError(ModelError):
 
 class ModelMismatchError(ModelError):
     """Templates of two different models met."""
+
+
+class TrainingError(ModelError):
+    """Training cannot go on; its last good checkpoint is kept."""
 
 
 class StoreError(LfrError):

@@ -19,6 +19,7 @@ from lfr.cli import (
     demo,
     deployment,
     evaluate,
+    experiment,
     images,
     models,
     oversight,
@@ -69,6 +70,7 @@ evaluate.app.command()(scene.scene)
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(calibrate.calibrate)
 app.add_typer(registry.app, name="registry")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(access.app, name="access")
 app.add_typer(store.app, name="store")
 app.add_typer(audit.app, name="audit")

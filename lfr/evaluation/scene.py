@@ -158,10 +158,14 @@ class SceneEvaluation:
         """Take proposals that came without a frame: those of the end of the scene."""
         self._alerts.extend(proposals)
 
+    def pass_of(self, track_id: int) -> int | None:
+        """Return the pass that a track followed so far; None for one that followed no true face."""
+        votes = self._followed.get(track_id)
+        return votes.most_common(1)[0][0] if votes else None
+
     def subject_of(self, track_id: int) -> str | None:
         """Return who walked, for the track that followed them so far; None for one that followed no true face."""
-        votes = self._followed.get(track_id)
-        pass_id = votes.most_common(1)[0][0] if votes else None
+        pass_id = self.pass_of(track_id)
         return next((walk.subject_id for walk in self.passes if walk.pass_id == pass_id), None)
 
     def score(self, *, faces_seen: int) -> SceneScore:

@@ -10,11 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +18,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from lfr.errors import RefusedError
 from lfr.evaluation import Acquired, Executor, Part, acquire
 from lfr.evaluation.templates import acquired_table, table_acquired, write_private
 from lfr.models import Model, load_model
+from lfr.training.node import local_node
 
 __all__ = ["ray_executor"]
-
-_SYSTEM_CONFIG = {"automatic_object_spilling_enabled": False}
-_STORE_BYTES = 100_000_000
 
 
 def ray_executor(*, workers: int | None = None, threads: int | None = None, weights: Path | None = None) -> Executor:
@@ -58,7 +51,7 @@ def ray_executor(*, workers: int | None = None, threads: int | None = None, weig
         if not parts:
             return
         processes = min(workers or os.cpu_count() or 1, len(parts))
-        with _node(processes) as folder:
+        with local_node(processes) as folder:
             templates = folder / "templates"
             templates.mkdir(mode=0o700)
             work = {
@@ -123,52 +116,3 @@ def _done(work: Mapping[int, _Work], processes: int) -> Iterator[int]:
     )
     for row in done.iter_rows():
         yield int(row["number"])
-
-
-@contextmanager
-def _node(processes: int) -> Iterator[Path]:
-    """A Ray node for this work alone: behind a token, which is the only lock of its ports, and telling nobody."""
-    folder = Path(tempfile.mkdtemp(prefix="lfr-ray-"))  # 0700, and short enough for the sockets below it
-    token = folder / "token"
-    token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32), encoding="ascii")
-    # Ray and its workers read these when they start, Ray in this process when it is imported.
-    settings = {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_BACKEND_LOG_LEVEL": "fatal",  # it calls Ray Data's own way of starting workers an error
-    }
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        import ray  # noqa: PLC0415
-        from ray import _raylet  # noqa: PLC0415 # Ray has no public way to ask for its mode
-
-        lock: Any = _raylet
-        if lock.get_authentication_mode() != lock.AuthenticationMode.TOKEN:
-            raise RefusedError("Ray was imported before lfr could ask for its token: a node would be open to others")
-        lock.AuthenticationTokenLoader.instance().reset_cache()  # this process may have had another node
-        if ray.is_initialized():
-            raise RefusedError("this process is connected to a Ray cluster already; end that with ray.shutdown()")
-        ray.init(
-            address="local",
-            num_cpus=processes,
-            object_store_memory=_STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=str(folder / "ray"),
-            _system_config=_SYSTEM_CONFIG,
-        )
-        try:
-            yield folder
-        finally:
-            ray.shutdown()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,256 @@
+"""Run an experiment of any kind: what it reads, what it keeps, and one run in MLflow that says what was found."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lfr.errors import InputError, LfrError, SettingsError
+from lfr.evaluation import Manifest, data_digest, image_digests, open_manifest, read_lfw_pairs
+from lfr.models import CROP_SIDE, Model, load_model, weights_folder
+from lfr.models.weights import load_sface
+from lfr.registry import Tracking
+from lfr.training.config import Data, TrainingConfig
+from lfr.training.cost import faces_per_second, multiply_adds
+from lfr.training.figures import plot_history, plot_tpir
+from lfr.training.kinds import ExperimentConfig, RobustnessConfig
+from lfr.training.measuring import measure, measuring_rows, paired, verified, write_scores
+from lfr.training.provenance import code_commit, training_digest
+from lfr.training.ray_workers import fit_with_ray
+from lfr.training.runs import ExperimentRun, open_run
+from lfr.training.scenes import play_scenes
+from lfr.training.searching import search, with_values
+from lfr.training.split import split_subjects
+from lfr.training.students import as_model, register_student, write_onnx
+from lfr.training.training import Prepared, Shown, check_digest, fit, plan_training, prepare
+
+__all__ = ["Place", "run_experiment", "search_experiment"]
+
+TEACHER = "openvino-f32"
+SFACE, STUDENT = "sface", "student"
+_TIMED = 32  # faces embedded at once when a network is timed
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an experiment runs.
+
+    Attributes
+    ----------
+    home
+        Folder of everything that lfr keeps.
+    tracking
+        Where runs are kept.
+    data
+        Folder of the data set; None where the experiment needs none.
+    threads
+        Of the networks that are not trained.
+    workers
+        Processes of Ray Train that train together; 0: this process trains.
+    shown, said
+        Told what is done: progress of known length, and a line.
+    """
+
+    home: Path
+    tracking: Tracking
+    data: Path | None = None
+    threads: int | None = None
+    workers: int = 0
+    shown: Shown = field(default=lambda items, _, __: items)
+    said: Callable[[str], None] = field(default=lambda _: None)
+
+
+def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, register: bool = False) -> dict[str, Any]:
+    """Run an experiment to its end, or go on with one that was broken off.
+
+    Parameters
+    ----------
+    config, folder
+        The experiment and the folder that describes it.
+    place
+        Where it runs.
+    register
+        Whether what was trained becomes a version of the registry.
+
+    Returns
+    -------
+    What was found, as the run keeps it.
+
+    Raises
+    ------
+    LfrError
+        The data are not those it is about, training cannot go on, or nothing can be kept.
+    """
+    name = folder.resolve().name
+    kept = _folder(place.home, f"{name}-{training_digest(config)[:12]}")
+    if register and not isinstance(config, TrainingConfig):
+        raise SettingsError(f"--register: {name} trains nothing")
+    run = open_run(place.tracking, name, config, kept)
+    try:
+        if isinstance(config, TrainingConfig):
+            found = _training(config, folder, kept, place, run)
+            if register:
+                version = register_student(
+                    place.tracking, kept / "student.onnx", name=f"{name}-{run.run_id[:8]}", licence=config.licence
+                )
+                found["registered"] = version.as_dict()
+        elif isinstance(config, RobustnessConfig):
+            found = _robustness(config, folder, place, run)
+        else:
+            from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
+
+            found = choose_fusion(config, place.threads, shown=place.shown)
+        result = {
+            "experiment": name, "run": run.run_id, "commit": code_commit(), "kind": config.kind,
+            "question": config.question, **found,
+        }  # fmt: skip
+        run.finish(result)
+    except (LfrError, KeyboardInterrupt):
+        run.fail()
+        raise
+    return result
+
+
+def search_experiment(
+    config: TrainingConfig, folder: Path, place: Place, grid: Mapping[str, Sequence[Any]], *, at_once: int = 1
+) -> list[dict[str, Any]]:
+    """Train with every combination of values; raises as `run_experiment` and `lfr.training.searching.search`."""
+    for values in itertools.product(*grid.values()):  # better a wrong value now than after hours
+        with_values(config, dict(zip(grid, values, strict=True)))
+    kept = _folder(place.home, f"{folder.resolve().name}-search-{training_digest(config)[:12]}")
+    teacher = load_model(TEACHER, threads=place.threads)
+    mirrored = config.augmentation.flip
+    prepared = prepare(
+        _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
+    )
+    return search(config, plan_training(prepared, kept, mirrored=mirrored), kept, grid, at_once=at_once)
+
+
+def _folder(home: Path, name: str) -> Path:
+    kept = home / "experiments" / name
+    try:
+        for made in (home, kept.parent, kept):
+            made.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{kept}: cannot keep anything here: {error.strerror}") from error
+    return kept
+
+
+def _training(config: TrainingConfig, folder: Path, kept: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
+    teacher = load_model(TEACHER, threads=place.threads)
+    manifest = _manifest(config.data, folder, place)
+    prepared = prepare(manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown)
+    run.parameters({"data_digest": prepared.digest})
+    run.parameters({f"split.{name}": count for name, count in _counts(prepared).items()})
+
+    def said(epoch: int, figures: dict[str, float]) -> None:
+        run.metrics(figures, step=epoch)
+        place.said(f"epoch {epoch}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+
+    files = plan_training(prepared, kept, mirrored=config.augmentation.flip)
+    if place.workers:
+        network, progressed = fit_with_ray(config, files, workers=place.workers, gpu=torch.cuda.is_available())
+        for epoch, figures in enumerate(progressed.history, start=1):
+            said(epoch, figures)
+    else:
+        network, progressed = fit(config, files, said=said, shown=place.shown)
+    run.figure("training", plot_history(progressed.history))
+    digest = write_onnx(network, kept / "student.onnx")
+    run.file(kept / "student.onnx")
+    student = as_model(network, STUDENT, size=config.backbone.embedding_size, threads=place.threads)
+    rows = measuring_rows(manifest, prepared.split.measure, config.measuring)
+    models = {SFACE: teacher, STUDENT: student}
+    measured = measure(
+        models, manifest[rows], prepared.images[rows], config.measuring, place.home,
+        digest=prepared.digest, finder=teacher, shown=place.shown,
+    )  # fmt: skip
+    write_scores(place.home / "experiments" / f"{run.run_id}.npz", measured.scores)
+    pairs = paired(measured.scores, SFACE, STUDENT, config.measuring)
+    _log(run, measured.rows, pairs)
+    run.figure("tpir", plot_tpir(measured.rows))
+    history = progressed.history
+    found = {"verification": _verified(config, models, prepared, place, teacher)} if config.measuring.pairs else {}
+    cost = {
+        "multiply_adds": {SFACE: multiply_adds(load_sface(weights_folder())), STUDENT: multiply_adds(network)},
+        "speed": faces_per_second(models, np.array(prepared.crops.pixels[:_TIMED, :CROP_SIDE, :CROP_SIDE])),
+    }
+    return {
+        **found,
+        "cost": cost,
+        "data_digest": prepared.digest,
+        "split": _counts(prepared),
+        "training": {
+            "epochs": progressed.epoch,
+            "best_epoch": progressed.best_epoch,
+            "best_held_out_loss": progressed.best_loss,
+            "images_per_s": float(np.mean([figures["images_per_s"] for figures in history])),
+            "data_wait_share": float(np.mean([figures["data_wait_share"] for figures in history])),
+            "history": history,
+            "onnx_sha256": digest,
+        },
+        "rows": list(measured.rows),
+        "paired": pairs,
+    }
+
+
+def _verified(
+    config: TrainingConfig, models: Mapping[str, Model], prepared: Prepared, place: Place, finder: Model
+) -> dict[str, Any]:
+    assert place.data is not None
+    measuring = prepared.split.measure
+    return verified(
+        models, prepared.split.manifest[measuring], prepared.images[measuring],
+        read_lfw_pairs(place.data / config.measuring.pairs), place.home,
+        digest=prepared.digest, finder=finder, shown=place.shown,
+    )  # fmt: skip
+
+
+def _robustness(config: RobustnessConfig, folder: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
+    models = {name: load_model(name, threads=place.threads) for name in config.models}
+    first = next(iter(models.values()))
+    manifest = _manifest(config.data, folder, place)
+    images = image_digests(manifest)
+    digest = data_digest(manifest, images)
+    check_digest(config.data, digest, where=manifest.name)
+    split = split_subjects(manifest, config.data)
+    rows = measuring_rows(manifest, split.measure, config.measuring)
+    measured = measure(
+        models, manifest[rows], images[rows], config.measuring, place.home,
+        digest=digest, finder=first, shown=place.shown,
+    )  # fmt: skip
+    write_scores(place.home / "experiments" / f"{run.run_id}.npz", measured.scores)
+    _log(run, measured.rows, [])
+    run.figure("tpir", plot_tpir(measured.rows))
+    scenes = play_scenes(config.scenes, first, threshold=config.threshold, shown=place.shown)
+    return {"data_digest": digest, "rows": list(measured.rows), "scenes": scenes}
+
+
+def _manifest(data: Data, folder: Path, place: Place) -> Manifest:
+    if data.dataset != "demo" and not data.manifest and place.data is None:
+        raise InputError(f"the experiment is about {data.dataset}: give its folder with --root, or set LFR_EVAL_DATA")
+    return open_manifest(
+        manifest=folder / data.manifest if data.manifest else "", dataset=data.dataset, root=place.data or ""
+    )
+
+
+def _counts(prepared: Prepared) -> dict[str, int]:
+    split = prepared.split
+    parts = {part: getattr(split, part) for part in ("train", "held_out", "measure")}
+    return {
+        **{f"{part}_images": len(rows) for part, rows in parts.items()},
+        **{f"{part}_subjects": len(np.unique(split.manifest.subject_id[rows])) for part, rows in parts.items()},
+        "faces": len(prepared.crops),
+        "unreadable": len(prepared.crops.unreadable),
+    }
+
+
+def _log(run: ExperimentRun, rows: Any, pairs: list[dict[str, Any]]) -> None:  # noqa: ANN401
+    values = {f"tpir.{row['condition']}.{row['model']}": row["tpir"]["value"] for row in rows}
+    values |= {f"fnir_relative.{pair['condition']}": pair["relative"]["value"] for pair in pairs}
+    run.metrics({name: value for name, value in values.items() if value is not None})

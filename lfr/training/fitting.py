@@ -1,0 +1,267 @@
+"""The training loop: one process's share of it, the same on one CPU, one GPU or many workers."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from lfr.errors import TrainingError
+from lfr.evaluation import fnmr_at_fmr
+from lfr.models.network import ImageNetwork
+from lfr.training.checkpoints import Progressed, read_checkpoint, write_checkpoint
+from lfr.training.config import Distillation, TrainingConfig
+from lfr.training.faces import Order
+from lfr.training.memory import stating_what_fits
+from lfr.training.networks import set_training
+
+__all__ = ["Alone", "Fitting", "Worker"]
+
+
+class Worker(Protocol):
+    """A process among those that train together."""
+
+    rank: int
+    workers: int
+    device: torch.device
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """Return the module as it is trained together: gradients are the mean over the workers."""
+        ...
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean of a vector over the workers."""
+        ...
+
+
+class Alone:
+    """One process trains."""
+
+    rank = 0
+    workers = 1
+
+    def __init__(self) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """Return the module as it is."""
+        return module
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the values as they are."""
+        return values
+
+
+@dataclass
+class Fitting:
+    """A training run in progress.
+
+    Attributes
+    ----------
+    config
+        The experiment.
+    network, objective
+        What is trained, and towards what; the objective may have weights of its own.
+    batches, order
+        Training batches, and the order that they come in.
+    held_out
+        Batches of the held-out subjects, the same in every epoch.
+    checkpoint
+        File of the last whole epoch; the best epoch's weights are in it too.
+    worker
+        This process among those that train.
+    said
+        Told the figures of each epoch.
+    shown
+        Wraps the steps of an epoch, to show progress.
+    """
+
+    config: TrainingConfig
+    network: ImageNetwork
+    objective: nn.Module
+    batches: DataLoader[Any]
+    order: Order
+    held_out: DataLoader[Any]
+    checkpoint: Path
+    worker: Worker = field(default_factory=Alone)
+    said: Callable[[int, dict[str, float]], None] = lambda _, __: None
+    shown: Callable[[Iterable[Any], int, str], Iterable[Any]] = lambda items, _, __: items
+
+    def run(self) -> Progressed:
+        """Train to the end, from the last checkpoint on where there is one; leave the best weights in the network.
+
+        Raises
+        ------
+        TrainingError
+            A loss is not finite, memory does not suffice, or a checkpoint cannot be written.
+        """
+        config, worker = self.config, self.worker
+        self.network.to(worker.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub
+        self.objective.to(worker.device)
+        set_training(self.network, config.backbone, norms=config.optimiser.train_norms)
+        both = nn.ModuleList([self.network, self.objective])
+        optimiser = _optimiser(config, both)
+        average = copy.deepcopy(self.network.state_dict())
+        best = copy.deepcopy(average)
+        progressed = Progressed()
+        if (found := read_checkpoint(self.checkpoint)) is not None:
+            content, progressed = found
+            both.load_state_dict(content["weights"])
+            optimiser.load_state_dict(content["optimiser"])
+            average, best = content["average"], content["best"]
+        together = worker.prepare(_Loss(self.network, self.objective))
+        while progressed.epoch < config.epochs and not progressed.finished:
+            started = time.perf_counter()
+            figures = self._epoch(progressed, together, optimiser, average)
+            figures |= self._held_out(average)
+            figures["seconds"] = time.perf_counter() - started
+            progressed.seconds += figures["seconds"]
+            progressed.epoch += 1
+            progressed.history.append(figures)
+            if figures["held_out_loss"] < progressed.best_loss:
+                progressed.best_loss, progressed.best_epoch = figures["held_out_loss"], progressed.epoch
+                best = copy.deepcopy(average)
+            stale = progressed.epoch - progressed.best_epoch >= config.patience
+            late = config.most_minutes is not None and progressed.seconds >= 60 * config.most_minutes
+            progressed.finished = stale or late or progressed.epoch == config.epochs
+            if worker.rank == 0:
+                content = {
+                    "weights": both.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "average": average,
+                    "best": best,
+                }
+                write_checkpoint(self.checkpoint, content, progressed)
+                self.said(progressed.epoch, figures)
+        self.network.load_state_dict(best)
+        self.network.eval()
+        return progressed
+
+    def _epoch(
+        self,
+        progressed: Progressed,
+        together: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        average: dict[str, Tensor],
+    ) -> dict[str, float]:
+        config, worker, epoch = self.config, self.worker, progressed.epoch
+        set_training(self.network, config.backbone, norms=config.optimiser.train_norms)
+        self.objective.train()
+        self.order.epoch = epoch
+        total, images, waited, rate = 0.0, 0, 0.0, 0.0
+        steps = len(self.order)
+        bf16 = config.precision == "bf16" or (config.precision == "auto" and worker.device.type == "cuda")
+        started = asked = time.perf_counter()
+        shown = self.shown(self.batches, steps, f"epoch {epoch + 1} of {config.epochs}")
+        for step, (faces, target) in enumerate(shown):
+            waited += time.perf_counter() - asked
+            spent = progressed.seconds + asked - started
+            rate = _rate(epoch * steps + step, steps * config.epochs, spent, config)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * config.optimiser.learning_rate
+            with stating_what_fits(self.network, config, worker.device):
+                loss = together(_pixels(faces, worker.device), target.to(worker.device), bf16)
+                loss.backward()
+            value = float(worker.mean(loss.detach()[None])[0])
+            norm = float(nn.utils.clip_grad_norm_(together.parameters(), config.optimiser.clip_norm))
+            if not math.isfinite(value + norm):
+                kept = f"checkpoint {self.checkpoint} of epoch {epoch} is kept" if epoch else "no epoch was finished"
+                raise TrainingError(
+                    f"the loss is {value} and its gradient {norm} long in epoch {epoch + 1}, after {images} images; "
+                    f"{kept}; a smaller optimiser.learning_rate or precision: f32 may help"
+                )
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            _follow(average, self.network, config.optimiser.average)
+            total += value * len(faces)
+            images += len(faces)
+            asked = time.perf_counter()
+        seconds = time.perf_counter() - started
+        return {
+            "loss": total / max(1, images),
+            "images_per_s": worker.workers * images / seconds,
+            "data_wait_share": waited / seconds,
+            "learning_rate": rate * config.optimiser.learning_rate,
+        }
+
+    @torch.no_grad()
+    def _held_out(self, average: dict[str, Tensor]) -> dict[str, float]:
+        """What the averaged weights lose on the held-out subjects.
+
+        To a teacher: one less the mean cosine. To a margin loss, whose centres
+        are other people's: FNMR at an FMR of 1%, over all pairs.
+        """
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(average)
+        network.eval()
+        seen = [(network(_pixels(faces, self.worker.device)).float().cpu(), target) for faces, target in self.held_out]
+        ours = nn.functional.normalize(torch.cat([templates for templates, _ in seen]), dim=1)
+        target = torch.cat([wanted for _, wanted in seen])
+        if isinstance(self.config.objective, Distillation):
+            return {"held_out_loss": float((1.0 - (ours * target).sum(dim=1)).mean())}
+        scores, same = (ours @ ours.T).numpy(), (target[:, None] == target[None]).numpy()
+        once = np.triu(np.ones_like(same), k=1)
+        mated, non_mated = scores[once & same], scores[once & ~same]
+        if not len(mated) or not len(non_mated):
+            raise TrainingError("held_out_images: too few to hold two images of one person and people to compare with")
+        (point,) = fnmr_at_fmr(mated, non_mated, [max(0.01, 1 / len(non_mated))])
+        assert point.fnmr.value is not None
+        return {"held_out_loss": point.fnmr.value}
+
+
+class _Loss(nn.Module):
+    """Network and objective as one module, so that workers share the gradients of both."""
+
+    def __init__(self, network: ImageNetwork, objective: nn.Module) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+
+    def forward(self, faces: Tensor, target: Tensor, bf16: bool) -> Tensor:
+        with torch.autocast(faces.device.type, torch.bfloat16, enabled=bf16):
+            templates = self.network(faces)
+        loss: Tensor = self.objective(templates, target)
+        return loss
+
+
+def _pixels(faces: Tensor, device: torch.device) -> Tensor:
+    return faces.to(device, non_blocking=True).float().contiguous(memory_format=torch.channels_last)
+
+
+def _optimiser(config: TrainingConfig, module: nn.Module) -> torch.optim.Optimizer:
+    trained = [p for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.optimiser.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.optimiser.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.optimiser.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=config.optimiser.learning_rate)
+
+
+def _rate(step: int, steps: int, seconds: float, config: TrainingConfig) -> float:
+    """Share of the highest learning rate: a straight rise, then half a cosine over steps, or over time if that ends."""
+    rising = max(1, round(steps * config.optimiser.warm_up_share))
+    last = config.optimiser.last_share
+    through = (step - rising) / max(1, steps - rising)
+    if config.most_minutes is not None:
+        through = max(through, seconds / (60 * config.most_minutes))
+    fall = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, through))))
+    return min(fall, (step + 1) / rising)
+
+
+def _follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    """Move the running mean of the weights; what is no weight, as a count, is copied."""
+    for name, value in network.state_dict().items():
+        if decay and value.is_floating_point():
+            average[name].lerp_(value, 1.0 - decay)
+        else:
+            average[name].copy_(value)

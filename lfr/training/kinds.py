@@ -1,0 +1,81 @@
+"""The kinds of experiment, and how a folder's ``config.yaml`` becomes one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from lfr.errors import SettingsError
+from lfr.matching import DecisionRule
+from lfr.sources import SceneSettings
+from lfr.training.config import Data, Measuring, Section, TrainingConfig
+from lfr.types import problems_of
+
+__all__ = ["ExperimentConfig", "FusionConfig", "RobustnessConfig", "read_experiment"]
+
+
+class RobustnessConfig(Section):
+    """Where do model versions break: no training."""
+
+    kind: Literal["robustness"]
+    question: str = Field(min_length=1, description="What it is to answer.")
+    data: Data
+    models: tuple[str, ...] = Field(default=("openvino-f32",), min_length=1, description="Versions, `lfr models list`.")
+    measuring: Measuring
+    scenes: tuple[SceneSettings, ...] = Field(default=(), description="Simulated scenes of made-up people.")
+    threshold: float = Field(default=0.45, ge=-1.0, le=1.0, description="In the scenes.")
+
+
+class FusionConfig(Section):
+    """Which rule over a track's shots finds most people at the same FPIR: no training."""
+
+    kind: Literal["fusion"]
+    question: str = Field(min_length=1, description="What it is to answer.")
+    model: str = Field(default="openvino-f32", description="Version.")
+    rules: tuple[DecisionRule, ...] = Field(min_length=2, description="Of which the first is today's default.")
+    choosing: tuple[SceneSettings, ...] = Field(min_length=1, description="Scenes that the best rule is chosen on.")
+    confirming: tuple[SceneSettings, ...] = Field(min_length=1, description="Other scenes, which confirm it or not.")
+    fpir: float = Field(default=0.1, gt=0.0, lt=1.0, description="At which rules are compared.")
+    replicates: int = Field(default=2000, ge=100, description="Of the bootstrap over subjects.")
+    seed: int = Field(default=0, ge=0, description="Of the bootstrap, and of who is in which half.")
+
+
+ExperimentConfig = TrainingConfig | RobustnessConfig | FusionConfig
+
+_ANY: TypeAdapter[ExperimentConfig] = TypeAdapter(Annotated[ExperimentConfig, Field(discriminator="kind")])
+
+
+def read_experiment(folder: Path) -> ExperimentConfig:
+    """Return the experiment that a folder describes.
+
+    Raises
+    ------
+    SettingsError
+        ``config.yaml`` cannot be read, a key is unknown or missing, or a value is not one that it takes; the key is
+        named.
+    """
+    path = folder / "config.yaml"
+    return validated(_read(path), where=str(path))
+
+
+def validated(content: dict[str, Any], *, where: str) -> ExperimentConfig:
+    """Return the experiment that keys and values describe; raises as `read_experiment`."""
+    try:
+        return _ANY.validate_python(content)
+    except ValidationError as error:
+        raise SettingsError(f"{where}: {problems_of(error)}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read the experiment: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: expected keys and values")
+    return content

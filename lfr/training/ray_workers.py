@@ -1,0 +1,124 @@
+"""Training with Ray Train: one worker on one CPU or GPU, or many, run the very loop that one process runs.
+
+What travels through Ray is settings and names of files. A worker that is
+killed is started again by Ray, and goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lfr.errors import LfrError, TrainingError
+from lfr.models.network import ImageNetwork
+from lfr.training.checkpoints import Progressed, read_checkpoint
+from lfr.training.config import TrainingConfig
+from lfr.training.networks import build_network
+from lfr.training.node import local_node
+from lfr.training.training import TrainingFiles, fit
+
+__all__ = ["fit_with_ray"]
+
+_RESTARTS = 2
+
+
+class _RayWorker:
+    """A worker of Ray Train, which may be the only one."""
+
+    def __init__(self) -> None:
+        from ray import train  # noqa: PLC0415
+        from ray.train import torch as ray_torch  # noqa: PLC0415
+
+        context = train.get_context()
+        self.rank, self.workers = context.get_world_rank(), context.get_world_size()
+        self.device = ray_torch.get_device()
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """Return the module as it is trained together."""
+        if self.workers == 1:
+            return module
+        return nn.parallel.DistributedDataParallel(module)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean of a vector over the workers."""
+        if self.workers > 1:
+            torch.distributed.all_reduce(values)
+        mean: Tensor = values / self.workers
+        return mean
+
+
+def fit_with_ray(
+    config: TrainingConfig, files: TrainingFiles, *, workers: int, gpu: bool = False, restarts: int = _RESTARTS
+) -> tuple[ImageNetwork, Progressed]:
+    """Train with so many workers on a Ray node of this machine, and return what `lfr.training.training.fit` does.
+
+    Parameters
+    ----------
+    config, files
+        As for `lfr.training.training.fit`.
+    workers
+        Processes that train together; a batch is shared out among them.
+    gpu
+        Whether each has a GPU.
+    restarts
+        How often the workers are started again after one was killed.
+
+    Raises
+    ------
+    TrainingError
+        A worker failed for good; what it said is passed on.
+    """
+    told = {
+        "config": config.model_dump_json(),
+        "files": asdict(files),
+        "threads": config.threads or max(1, (os.cpu_count() or 1) // workers),
+    }
+    with local_node(max(workers, 1) + 1) as folder:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
+        from ray.train.torch import TorchTrainer  # noqa: PLC0415
+
+        trainer = TorchTrainer(
+            _train,
+            train_loop_config=told,
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
+            run_config=RunConfig(
+                name="training", storage_path=str(folder), failure_config=FailureConfig(max_failures=restarts)
+            ),
+        )
+        try:
+            trainer.fit()
+        except LfrError:
+            raise
+        except Exception as error:  # whatever a worker raised comes wrapped in Ray's own
+            raise TrainingError(f"a training worker failed: {_root(error)}") from error
+    found = read_checkpoint(Path(files.checkpoint))
+    if found is None:
+        raise TrainingError(f"{files.checkpoint}: the workers ended without a checkpoint")
+    content, progressed = found
+    network = build_network(config.backbone, seed=config.seed)
+    network.load_state_dict(content["best"])
+    return network.eval(), progressed
+
+
+def _train(told: dict[str, Any]) -> None:
+    """What each worker runs."""
+    from ray import train  # noqa: PLC0415
+
+    torch.set_num_threads(told["threads"])
+    config = TrainingConfig.model_validate_json(told["config"])
+    files = TrainingFiles(**told["files"])
+    fit(config, files, worker=_RayWorker())
+    train.report({"finished": True})
+
+
+def _root(error: BaseException) -> str:
+    """The last thing that was wrong, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

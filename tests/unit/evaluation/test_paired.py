@@ -1,0 +1,77 @@
+"""Two models on the same searches: the same threshold rule as one model's, and an interval that holds the doubt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lfr.errors import ManifestError
+from lfr.evaluation import run_searches, search_rates, threshold_for_fpir
+from lfr.evaluation.paired import ScoredSearches, compare_at_fpir
+from tests.unit.evaluation.builders import made_manifest, made_templates
+
+
+def scored(noise: float, *, seed: int = 0, listed: int = 60, others: int = 200) -> ScoredSearches:
+    """Searches whose templates are so far from their subject's."""
+    rng = np.random.default_rng(seed)
+    subjects = [*(f"s{i}" for i in range(listed)), *(f"s{i}" for i in range(listed)), *(f"o{i}" for i in range(others))]
+    centre = {name: rng.normal(size=16) for name in dict.fromkeys(subjects)}
+    vectors = np.array([centre[name] + noise * rng.normal(size=16) for name in subjects])
+    return ScoredSearches.of(run_searches(made_templates(made_manifest(subjects, references=listed), vectors)))
+
+
+def compared(first: ScoredSearches, second: ScoredSearches, *, fpir: float = 0.05, replicates: int = 300):  # type: ignore[no-untyped-def] # what it gives is tested
+    return compare_at_fpir(first, second, fpir=fpir, replicates=replicates, rng=np.random.default_rng(1))
+
+
+def test_a_model_is_as_good_as_itself_and_no_draw_doubts_it() -> None:
+    scores = scored(0.8)
+    same = compared(scores, scores)
+    assert same.difference.as_dict() == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_the_rates_are_those_of_each_model_at_its_own_threshold() -> None:
+    rng = np.random.default_rng(0)
+    subjects = [*(f"s{i}" for i in range(40)), *(f"s{i}" for i in range(40)), *(f"o{i}" for i in range(150))]
+    vectors = rng.normal(size=(len(subjects), 12))
+    searches = run_searches(made_templates(made_manifest(subjects, references=40), vectors))
+    threshold = threshold_for_fpir(searches, 0.05)
+    assert threshold is not None
+    tpir, _ = search_rates(searches, threshold)
+    found = compared(ScoredSearches.of(searches), ScoredSearches.of(searches))
+    assert found.thresholds[0] == pytest.approx(threshold)
+    assert found.fnir[0].value == pytest.approx(1 - (tpir.value or 0.0))
+
+
+def test_a_clearly_better_model_is_shown_to_be_better() -> None:
+    found = compared(scored(1.3), scored(0.5))
+    assert found.difference.high is not None
+    assert found.difference.high < 0
+    assert found.relative.value is not None
+    assert found.relative.value < -0.3
+
+
+def test_two_draws_of_one_model_are_not_shown_to_differ() -> None:
+    first, second = scored(0.9, seed=3), scored(0.9, seed=4)
+    found = compared(first, second)
+    assert found.difference.low is not None
+    assert found.difference.high is not None
+    assert found.difference.low <= 0 <= found.difference.high
+
+
+def test_a_search_without_a_template_is_a_miss_and_no_false_alarm() -> None:
+    scores = scored(0.5)
+    mate, other = scores.mate_score.copy(), scores.other_score.copy()
+    mate[scores.mated], other[:] = np.nan, np.nan
+    lost = ScoredSearches(scores.subject, scores.mated, mate, np.where(scores.mated, other, scores.other_score))
+    assert compared(scores, lost).fnir[1].value == 1.0
+
+
+def test_searches_of_other_people_are_not_compared() -> None:
+    with pytest.raises(ManifestError, match="same searches"):
+        compared(scored(0.5), scored(0.5, listed=50))
+
+
+def test_an_fpir_that_the_searches_cannot_show_is_refused() -> None:
+    with pytest.raises(ManifestError, match="cannot show an FPIR"):
+        compared(scored(0.5, others=10), scored(0.6, others=10), fpir=0.01)

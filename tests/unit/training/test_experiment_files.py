@@ -1,0 +1,110 @@
+"""An experiment's file says everything or is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lfr.errors import SettingsError
+from lfr.training.config import Backbone, TrainingConfig
+from lfr.training.kinds import read_experiment, validated
+from lfr.training.networks import build_network
+from lfr.training.provenance import training_digest
+from lfr.training.searching import read_grid, with_values
+
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
+
+MINIMAL: dict[str, Any] = {
+    "kind": "training",
+    "question": "does it read",
+    "data": {"dataset": "demo"},
+    "objective": {"kind": "distillation"},
+    "epochs": 1,
+    "licence": "none",
+}
+
+
+def training(**changes: object) -> TrainingConfig:
+    config = validated({**MINIMAL, **changes}, where="a test")
+    assert isinstance(config, TrainingConfig)
+    return config
+
+
+@pytest.mark.parametrize("folder", sorted(EXPERIMENTS.glob("*/")), ids=lambda folder: folder.name)
+def test_every_experiment_of_the_project_can_be_read(folder: Path) -> None:
+    assert read_experiment(folder).question.endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epocs": 3}, "epocs"),
+        ({"augmentation": {"blurr": 0.5}}, "augmentation.blurr"),
+        ({"epochs": 0}, "epochs"),
+        ({"objective": {"kind": "triplet"}}, "objective"),
+        ({"kind": "guess"}, "kind|guess"),
+        ({"backbone": {"name": "lcnet_050"}}, "initial: random"),
+        ({"backbone": {"embedding_size": 64}}, "128 numbers"),
+        ({"backbone": {"initial": "random", "frozen_layers": 3}}, "must be trained"),
+        ({"measuring": {"conditions": [{"name": "a"}, {"name": "a"}]}}, "names of their own"),
+    ],
+)
+def test_a_file_with_a_wrong_key_or_value_is_refused_by_name(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        training(**changes)
+
+
+@pytest.mark.parametrize("text", ["- a list", "key: [unclosed", ""])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"config\.yaml"):
+        read_experiment(tmp_path)
+
+
+def test_a_folder_without_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot read the experiment"):
+        read_experiment(tmp_path)
+
+
+def test_a_backbone_that_timm_does_not_have_is_refused_with_those_of_like_name() -> None:
+    with pytest.raises(SettingsError, match=r"no model 'lcnet_05'.*lcnet_050"):
+        build_network(Backbone(name="lcnet_05", initial="random"), seed=0)
+
+
+def test_a_backbone_that_gives_no_map_of_an_aligned_crop_is_refused() -> None:
+    with pytest.raises(SettingsError, match="gives no map"):
+        build_network(Backbone(name="test_vit", initial="random", keep_resolution=False), seed=0)
+
+
+def test_the_same_seed_makes_the_same_random_weights() -> None:
+    wanted = Backbone(name="test_efficientnet", initial="random", head="pool")
+    first, again, other = (build_network(wanted, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(first[name].equal(again[name]) for name in first)
+    assert not all(first[name].equal(other[name]) for name in first)
+
+
+def test_a_search_puts_values_into_fields_and_checks_them_as_a_file_is() -> None:
+    grid = read_grid(["optimiser.learning_rate=1e-4,3e-4", "batch_size=8"])
+    assert grid == {"optimiser.learning_rate": [1e-4, 3e-4], "batch_size": [8]}
+    changed = with_values(training(), {"optimiser.learning_rate": 3e-4, "batch_size": 8})
+    assert (changed.optimiser.learning_rate, changed.batch_size) == (3e-4, 8)
+    with pytest.raises(SettingsError, match="no such field"):
+        with_values(training(), {"optimiser.rate": 1.0})
+    with pytest.raises(SettingsError, match="learning_rate"):
+        with_values(training(), {"optimiser.learning_rate": -1.0})
+    with pytest.raises(SettingsError, match="write it as"):
+        read_grid(["batch_size"])
+
+
+def test_what_is_said_about_a_training_does_not_train_it_again() -> None:
+    assert training_digest(training()) == training_digest(training(question="is it another question", licence="MIT"))
+    assert training_digest(training()) != training_digest(training(seed=1))
+
+
+def test_settings_survive_being_written_and_read(tmp_path: Path) -> None:
+    config = training(backbone={"frozen_layers": 4})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")), encoding="utf-8")
+    assert read_experiment(tmp_path) == config
