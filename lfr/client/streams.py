@@ -84,8 +84,8 @@ class FrameStream:
         self._sent: deque[Future[FrameResult]] = deque()
         self._index = 0
 
-    def send(self, encoded: bytes, *, captured_at: datetime | None = None) -> Iterator[FrameResult]:
-        """Send a frame, and yield the answers that are here by now, in order; waits while too many are on their way.
+    def send(self, encoded: bytes, *, captured_at: datetime | None = None) -> list[FrameResult]:
+        """Send a frame, and return the answers that are here by now, in order; waits while too many are on their way.
 
         Parameters
         ----------
@@ -102,14 +102,17 @@ class FrameStream:
         asked = self._requests.frame(self._index, encoded, captured_at or datetime.now(UTC))
         self._sent.append(self._threads.submit(self._ask, self._index, asked))
         self._index += 1
+        found = []
         while self._sent and (self._sent[0].done() or len(self._sent) >= self._in_flight):
-            yield self._sent.popleft().result()
+            found.append(self._sent.popleft().result())
+        return found
 
-    def finish(self) -> Iterator[FrameResult]:
-        """Yield the answers that are still to come, then what the end of the stream decided."""
+    def finish(self) -> list[FrameResult]:
+        """Wait for the answers that are still to come, end the stream, and return them and what its end decided."""
+        found = []
         while self._sent:
-            yield self._sent.popleft().result()
-        yield self._ask(-1, self._requests.end())
+            found.append(self._sent.popleft().result())
+        return [*found, self._ask(-1, self._requests.end())]
 
     def results(self, frames: Iterable[TimedFrame]) -> Iterator[FrameResult]:
         """Send frames and yield their results in order, and last what the end of the stream decided."""

@@ -99,14 +99,14 @@ def begin_feed(store: Store, principal: Principal, deployment: LiveDeployment, c
 
 
 def end_feed(store: Store, principal: Principal, deployment_id: str, camera_id: str) -> Feed:
-    """End a camera's feed; what reads it stops within a second.
+    """End a camera's feed, if it has not ended; what reads it stops within a second.
 
     Raises
     ------
     AccessDeniedError
         The principal's role may not.
     NotFoundError
-        There is no such camera in the principal's force, or nothing is read for it.
+        There is no such camera in the principal's force, or nothing was ever read for it.
     """
     principal.require("deployment.feed", what=deployment_id)
     with store.database.write() as session:
@@ -114,8 +114,10 @@ def end_feed(store: Store, principal: Principal, deployment_id: str, camera_id: 
         if deployment is None or deployment.force_id != principal.force_id:
             raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
         row = _held(session, deployment_id, camera_id)
-        if row.feed_state not in ACTIVE:
+        if row.feed_id is None:
             raise NotFoundError(f"camera {camera_id}: the service reads nothing for it")
+        if row.feed_state not in ACTIVE:
+            return _read(row)
         row.feed_state, row.feed_reason, row.feed_changed_at = "ended", f"by {principal.id}", store.now()
         details = {"camera": camera_id, "source": row.feed_source, "feed": "ends"}
         record(store, session, principal, "deployment.feed", deployment_id, details=details)

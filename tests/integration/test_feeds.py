@@ -142,6 +142,7 @@ def test_a_file_is_read_to_its_end_every_frame_once_and_who_is_listed_alerts(
         (figures[name],) = re.findall(about, text)
     assert figures == {"lfr_frames_total": f"{FRAMES}.0", "lfr_alerts_total": "1.0", "lfr_faces_seen": "1.0"}
     assert re.search(r'lfr_frame_seconds_count{stage="search"} [1-9]', text)
+    assert (stop(http, one).status_code, stop(http, one).json()["state"]) == (200, "ended"), "it changes nothing"
     again = begin(http, one, STRANGER)
     assert again.status_code == 201, "one that has ended can be followed by another"
 

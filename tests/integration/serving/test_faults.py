@@ -67,6 +67,8 @@ def test_a_part_that_is_killed_comes_back_and_no_alert_is_lost_or_doubled(
 def test_a_steward_that_is_killed_is_started_again_and_goes_on_with_its_work(
     service: RunningService, one_thread_model: Model
 ) -> None:
+    # Those of earlier tests' deployments go first.
+    until(lambda: len(service.processes("ray::Matcher")) == 2, timeout_s=max(20.0, service.started_in_s))
     (steward,) = service.processes("ServeReplica:lfr:Steward")
     steward.kill()
     before = len(service.processes("ray::Matcher"))
