@@ -12,6 +12,7 @@ from lfr.deployments import LiveDeployment
 from lfr.errors import LfrError, LimitError
 from lfr.pipeline import Recogniser
 from lfr.pipeline.shadow import ShadowSight
+from lfr.serving.alive import HeldFaces
 from lfr.serving.crossing import CROSSING_BYTES, SentFrame, crossing, size_of
 from lfr.serving.opening import ServedShadow, open_model, open_service_store
 from lfr.serving.settings import AppArgs
@@ -45,6 +46,10 @@ class Shadow:
         except Exception as error:  # noqa: BLE001 # an actor that is not made would be made again and again
             why = error if isinstance(error, LfrError) else type(error).__name__
             _LOG.warning("deployment %s: no shadow: %s", deployment.id, why)  # the first camera asks again
+
+    def held(self) -> HeldFaces:
+        """As `ShadowPost.held`; nothing where there is none."""
+        return HeldFaces() if self._made is None else self._made.held()
 
     def begin(self, camera_id: str) -> tuple[int, int] | LfrError:
         """As `ShadowPost.begin`."""
