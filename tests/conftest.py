@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def _silent_ffmpeg() -> None:
     """Have FFmpeg silent from the start, because it asks once a process, and tests write videos with OpenCV's own."""
     with quiet_decoder():
         pass
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Undo what a part of the service does to logging: in a test it has no process of its own."""
+    logger = logging.getLogger("lfr")
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from lfr.pipeline import Recogniser
 from lfr.pipeline.shadow import ShadowSight
 from lfr.serving.alive import HeldFaces
 from lfr.serving.crossing import CROSSING_BYTES, SentFrame, crossing, size_of
+from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedShadow, open_model, open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.serving.shadow_feed import OpenedShadow
@@ -38,6 +39,7 @@ class Shadow:
     """
 
     def __init__(self, args: AppArgs, shadow: ServedShadow, deployment: LiveDeployment) -> None:
+        log_json()
         os.nice(_LEAST_URGENT)  # the field version goes first on every processor
         self._args, self._shadow, self._deployment = args, shadow, deployment
         self._made: ShadowPost | None = None
