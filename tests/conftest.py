@@ -30,13 +30,18 @@ def _silent_ffmpeg() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Undo what a part of the service does to logging: in a test it has no process of its own."""
-    logger = logging.getLogger("lfr")
-    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+def _logging_as_in_the_library() -> Iterator[None]:
+    """Undo what a part of the service does to logging, here or in a fixture: in a test it has no process of its own."""
+    _log_as_the_library_does()
     yield
-    logger.handlers[:], logger.propagate = handlers, propagate
-    logger.setLevel(level)
+    _log_as_the_library_does()
+
+
+def _log_as_the_library_does() -> None:
+    logger = logging.getLogger("lfr")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
 
 
 @pytest.fixture(scope="session")

@@ -204,7 +204,9 @@ class ShadowFeed:
         picture = item.picture  # the item's own may be let go meanwhile
         try:
             sight = self._shown(item, picture)
-            added: dict[str, int] = {} if sight is None else {"frames": int(picture is not None), "passes": sight.passes}
+            added: dict[str, int] = (
+                {} if sight is None else {"frames": int(picture is not None), "passes": sight.passes}
+            )
         except Exception as error:  # noqa: BLE001 # whatever a candidate does, the field version goes on
             self._failed(error)
             added = {"failed": int(picture is not None)}

@@ -21,7 +21,14 @@ from lfr.alerts.shadow_counts import ShadowCounts, ShadowVersion, shadow_records
 from lfr.database import Store
 from lfr.database.tables import AuditEntry, Base, Reference
 from lfr.deployments import LiveDeployment, end, live, shipped_calibration
-from lfr.errors import AccessDeniedError, ModelMismatchError, NotAuthorisedError, RefusedError, SettingsError, WatchlistError
+from lfr.errors import (
+    AccessDeniedError,
+    ModelMismatchError,
+    NotAuthorisedError,
+    RefusedError,
+    SettingsError,
+    WatchlistError,
+)
 from lfr.evaluation.demo_calibration import ScoredPass, calibration_from
 from lfr.evaluation.made_up import made_up_entries
 from lfr.models import Model, load_model
