@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,21 @@ def _silent_ffmpeg() -> None:
     """Have FFmpeg silent from the start, because it asks once a process, and tests write videos with OpenCV's own."""
     with quiet_decoder():
         pass
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_in_the_library() -> Iterator[None]:
+    """Undo what a part of the service does to logging, here or in a fixture: in a test it has no process of its own."""
+    _log_as_the_library_does()
+    yield
+    _log_as_the_library_does()
+
+
+def _log_as_the_library_does() -> None:
+    logger = logging.getLogger("lfr")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
 
 
 @pytest.fixture(scope="session")

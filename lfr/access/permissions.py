@@ -26,7 +26,7 @@ ROLES: tuple[Role, ...] = (
     "auditor",
     "admin",
 )
-"""Roles a key can have. ``system`` is lfr itself (sweeps), and no key has it."""
+"""Roles a key can have. ``system`` is lfr itself (sweeps, and what it does for a shadow), and no key has it."""
 
 Permission = str
 
@@ -46,7 +46,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     "watchlist.lint": frozenset({"watchlist_manager", "authorising_officer"}),
     "watchlist.seal": frozenset({"watchlist_manager"}),
     "watchlist.show": frozenset({"watchlist_manager", "authorising_officer", "auditor"}),
-    "watchlist.image": frozenset({"watchlist_manager", "authorising_officer"}),
+    "watchlist.image": frozenset({"watchlist_manager", "authorising_officer", "system"}),
     "watchlist.suspend": frozenset({"watchlist_manager", "authorising_officer", "operator"}),
     "watchlist.destroy": frozenset({"watchlist_manager", "system"}),
     "deployment.create": frozenset({"watchlist_manager", "operator", "authorising_officer"}),

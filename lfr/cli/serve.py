@@ -6,6 +6,7 @@ import hashlib
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,8 @@ import typer
 from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from lfr.serving.node import NodeSettings
     from lfr.serving.settings import AppArgs
     from lfr.serving.starting import StartTimes
@@ -55,6 +58,7 @@ def serve(
     it ends. `lfr access init` makes the store it needs. SIGHUP resolves the
     aliases anew and puts new processes in the place of the old ones, which no
     request notices; between deployments only, if the model is another one.
+    Under nohup it is ignored.
     """
     from pydantic import ValidationError
 
@@ -72,7 +76,7 @@ def serve(
     try:
         args = AppArgs.model_validate(given).resolved()
     except ValidationError as error:
-        raise SettingsError(f"--source: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+        raise SettingsError(_refused(error)) from error
     node = _node(args)
     began = time.monotonic()
     supervisor = Supervisor(args, node, host=host, port=port, say=lambda what: err.print(f"{what} …", style="dim"))
@@ -93,7 +97,8 @@ def serve(
 
     before = {kind: signal.signal(kind, interrupted) for kind in (signal.SIGINT, signal.SIGTERM)}
     ends = tuple(before)
-    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
+    if (was := on_hang_up(hang_up)) is not None:
+        before[signal.SIGHUP] = was
     try:
         with supervisor:
             started = supervisor.started
@@ -117,6 +122,21 @@ def serve(
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+def on_hang_up(handler: Callable[[int, FrameType | None], None]) -> Any:  # noqa: ANN401 - as `signal.signal`
+    """Handle SIGHUP, and return what did before; None where whoever started this process has it ignored (nohup)."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return None
+    return signal.signal(signal.SIGHUP, handler)
+
+
+def _refused(error: ValidationError) -> str:
+    """Say which option was refused, and why."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]).replace("_", "-") if first["loc"] else ""
+    option = {"sources": "--source", "": "options"}.get(name, f"--{name}")
+    return f"{option}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _sources(given: list[str] | None) -> dict[str, str]:

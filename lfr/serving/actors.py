@@ -12,7 +12,18 @@ from lfr.serving.opening import ServedShadow
 from lfr.serving.settings import AppArgs
 from lfr.serving.shadow_actor import Shadow
 
-__all__ = ["APP_NAME", "CAMERA", "EVERY_ACTOR", "MATCHER", "NAMESPACE", "SHADOW", "matchers_of", "parts", "shadow_of"]
+__all__ = [
+    "APP_NAME",
+    "CAMERA",
+    "EVERY_ACTOR",
+    "MATCHER",
+    "NAMESPACE",
+    "SHADOW",
+    "matchers_of",
+    "parts",
+    "shadow_name",
+    "shadow_of",
+]
 
 NAMESPACE = "lfr"
 APP_NAME = "lfr"
@@ -44,10 +55,23 @@ def matchers_of(args: AppArgs, deployment: LiveDeployment) -> tuple[Any, ...]:
     )
 
 
+def shadow_name(shadow: ServedShadow, deployment_id: str) -> str:
+    """Return the name of a deployment's shadow: another model or calibration is another actor.
+
+    A camera keeps the shadow it began with, so after a roll to another one both run until the deployment ends.
+    """
+    return f"{SHADOW} {deployment_id} {shadow.model.digest[:12]} {shadow.calibration.digest[:12]}"
+
+
 def shadow_of(args: AppArgs, shadow: ServedShadow, deployment: LiveDeployment) -> Any:  # noqa: ANN401
     """Return the shadow of a live deployment, made if it is not there: a process of its own, whatever becomes of it."""
     return (
         ray.remote(Shadow)
-        .options(name=f"{SHADOW} {deployment.id}", get_if_exists=True, num_gpus=args.embedder.gpus, **EVERY_ACTOR)
+        .options(
+            name=shadow_name(shadow, deployment.id),
+            get_if_exists=True,
+            num_gpus=args.embedder.gpus,
+            **EVERY_ACTOR,
+        )
         .remote(args, shadow, deployment)
     )

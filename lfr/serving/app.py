@@ -117,7 +117,7 @@ def prepared(args: AppArgs) -> Prepared:
 def check_may_run(prepared: Prepared) -> None:
     """Raise RefusedError where another model runs on this node and a deployment is live with it."""
     with closing(open_service_store(prepared.args)) as store:
-        check_roll(store, running_model(), prepared.model.digest)
+        check_roll(store, running_model, prepared.model.digest)
 
 
 def application(prepared: Prepared) -> serve.Application:

@@ -199,7 +199,8 @@ class CameraPost:
     def held(self) -> HeldFaces:
         """Return what is held of faces now."""
         stations = (self._station, *self._unfinished)
-        return self._alive.count() + HeldFaces(crops=sum(station.pictures for station in stations))
+        waiting = HeldFaces() if self._shadow is None else self._shadow.held()
+        return self._alive.count() + HeldFaces(crops=sum(station.pictures for station in stations)) + waiting
 
     def rest(self, *, silent_s: float = SILENT_S) -> None:
         """Decide for the tracks of a camera that has been silent for so long, and forget them.

@@ -18,6 +18,7 @@ from lfr.serving.actors import APP_NAME, matchers_of, shadow_of
 from lfr.serving.alive import HeldFaces
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.feeding import Feeder
+from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedModel, ServedShadow, open_service_store
 from lfr.serving.order import Position
 from lfr.serving.remote import RemoteReader, RemoteReferences
@@ -54,6 +55,7 @@ class Camera:
         camera_id: str,
         shadow: ServedShadow | None = None,
     ) -> None:
+        log_json()
         deployment.check_model(model.digest)
         detector, embedder = (serve.get_deployment_handle(name, APP_NAME) for name in ("Detector", "Embedder"))
         store, reader = open_service_store(args), RemoteReader(detector, embedder, model_digest=model.digest)

@@ -12,6 +12,7 @@ from lfr.errors import ImageError, LfrError
 from lfr.pipeline import Recogniser
 from lfr.serving.box import Box
 from lfr.serving.crossing import SentFrame
+from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import Opened
@@ -34,6 +35,7 @@ class Detector:
 
     def __init__(self, args: AppArgs, served: ServedModel) -> None:
         reached = time.time()
+        log_json()
         self._recogniser = Recogniser(open_model(args, served, only="detector"), min_face_px=args.min_face_px)
         self._max_pixels = args.limits.frame_pixels
         self._opened = Opened(reached, time.time())

@@ -11,6 +11,7 @@ from ray import serve
 
 from lfr.serving.alive import Alive, HeldFaces
 from lfr.serving.box import Box
+from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import Opened
@@ -33,6 +34,7 @@ class Embedder:
 
     def __init__(self, args: AppArgs, served: ServedModel) -> None:
         reached = time.time()
+        log_json()
         model = open_model(args, served, only="embedder")
         self._network = Network(model, batch_size=args.batch_crops)
         self._digest = model.digest

@@ -140,7 +140,7 @@ class Fleet:
                 self._camera(fed, feed.camera_id).look.remote(self._args.addresses)
 
     def _actors(self) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = {CAMERA: [], MATCHER: []}
+        found: dict[str, list[Any]] = {CAMERA: [], MATCHER: [], SHADOW: []}
         for actor in ray.util.list_named_actors(all_namespaces=True):
             kind, _ = parts(actor["name"])
             if actor["namespace"] == NAMESPACE and kind in found:

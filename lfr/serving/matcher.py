@@ -8,6 +8,7 @@ from lfr.deployments import LiveDeployment, standing
 from lfr.errors import NotAuthorisedError
 from lfr.matching import shard
 from lfr.serving.alive import Alive, HeldFaces
+from lfr.serving.logs import log_json
 from lfr.serving.opening import open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.types import Embeddings, FloatArray
@@ -35,6 +36,7 @@ class Matcher:
     """
 
     def __init__(self, args: AppArgs, deployment: LiveDeployment, part: int = 0) -> None:
+        log_json()
         self._store = open_service_store(args)
         self._deployment = deployment
         sealed = load_sealed(

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve.schema import ApplicationStatusOverview
 
 from lfr.database import Store
 from lfr.deployments import live_now
 from lfr.errors import RefusedError, ServiceError
 from lfr.serving.actors import APP_NAME
 
-__all__ = ["check_roll", "running_model"]
+__all__ = ["check_roll", "has_embedder", "running_model"]
 
 _ANSWER_S = 30.0
 
 
 def running_model() -> str | None:
-    """Return the digest of the model that the application runs on this node; None where it does not run yet.
+    """Return the digest of the model that the application runs on this node; None where there is no application.
 
     Raises
     ------
     ServiceError
-        It runs and does not say with which model.
+        There is one, and it does not say with which model.
     """
-    app = serve.status().applications.get(APP_NAME)
-    embedder = app.deployments.get("Embedder") if app is not None else None
-    states = {} if embedder is None else embedder.replica_states
-    if not any(state == "RUNNING" and count for state, count in states.items()):
+    if not has_embedder(serve.status().applications.get(APP_NAME)):
         return None
     try:
         return str(serve.get_deployment_handle("Embedder", APP_NAME).model_digest.remote().result(timeout_s=_ANSWER_S))
@@ -36,7 +36,23 @@ def running_model() -> str | None:
         ) from error
 
 
-def check_roll(store: Store, running: str | None, digest: str) -> None:
+def has_embedder(app: ApplicationStatusOverview | None) -> bool:
+    """Whether there is an application with an embedder to ask; one that is only being built has no parts yet.
+
+    Raises
+    ------
+    ServiceError
+        There is one, and no process of it runs just now.
+    """
+    embedder = app.deployments.get("Embedder") if app is not None else None
+    if embedder is None:
+        return False
+    if not any(state == "RUNNING" and count for state, count in embedder.replica_states.items()):
+        raise ServiceError("the embedder is starting again, so it is not known which model runs; try again")
+    return True
+
+
+def check_roll(store: Store, running: Callable[[], str | None], digest: str) -> None:
     """Raise where the application would go on with another model while a deployment is live without it.
 
     A first start is not refused: alerts of before can be decided on, and frames of a deployment that was authorised
@@ -47,7 +63,7 @@ def check_roll(store: Store, running: str | None, digest: str) -> None:
     store
         Which deployments are live.
     running
-        From `running_model`.
+        `running_model`, asked only where a deployment is live with another model than the one to go on with.
     digest
         Of the model to go on with.
 
@@ -55,11 +71,11 @@ def check_roll(store: Store, running: str | None, digest: str) -> None:
     ------
     RefusedError
         The message names the deployment and both digests.
+    ServiceError
+        It does not say.
     """
-    if running is None or running == digest:
-        return
     for deployment in live_now(store):
-        if deployment.model_digest != digest:
+        if deployment.model_digest != digest and running() not in (None, digest):
             raise RefusedError(
                 f"deployment {deployment.id} is live with model {deployment.model_digest}, and this would go on with "
                 f"{digest}; from one model to another only between deployments"

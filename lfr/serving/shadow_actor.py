@@ -12,7 +12,9 @@ from lfr.deployments import LiveDeployment
 from lfr.errors import LfrError, LimitError
 from lfr.pipeline import Recogniser
 from lfr.pipeline.shadow import ShadowSight
+from lfr.serving.alive import HeldFaces
 from lfr.serving.crossing import CROSSING_BYTES, SentFrame, crossing, size_of
+from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedShadow, open_model, open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.serving.shadow_feed import OpenedShadow
@@ -37,6 +39,7 @@ class Shadow:
     """
 
     def __init__(self, args: AppArgs, shadow: ServedShadow, deployment: LiveDeployment) -> None:
+        log_json()
         os.nice(_LEAST_URGENT)  # the field version goes first on every processor
         self._args, self._shadow, self._deployment = args, shadow, deployment
         self._made: ShadowPost | None = None
@@ -45,6 +48,10 @@ class Shadow:
         except Exception as error:  # noqa: BLE001 # an actor that is not made would be made again and again
             why = error if isinstance(error, LfrError) else type(error).__name__
             _LOG.warning("deployment %s: no shadow: %s", deployment.id, why)  # the first camera asks again
+
+    def held(self) -> HeldFaces:
+        """As `ShadowPost.held`; nothing where there is none."""
+        return HeldFaces() if self._made is None else self._made.held()
 
     def begin(self, camera_id: str) -> tuple[int, int] | LfrError:
         """As `ShadowPost.begin`."""

@@ -1,7 +1,8 @@
 """What a camera does for the shadow: hand it frames without waiting, compare what both versions decided, and count.
 
-Whatever the shadow does, the camera goes on: frames that find it busy are
-skipped, errors are counted, and both stand in the record.
+Whatever the shadow does, the camera goes on: frames that find it busy or not
+opened are skipped, errors are counted, and both stand in the record. Pictures
+wait only for a shadow that can look at them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lfr.deployments import LiveDeployment, record_use
 from lfr.errors import LfrError
 from lfr.pipeline import StreamSettings
 from lfr.pipeline.shadow import Agreement, ShadowEye, ShadowSight
+from lfr.serving.alive import HeldFaces
 from lfr.serving.crossing import SentFrame
 from lfr.watchlist import alertable
 
@@ -50,7 +52,7 @@ class OpenedShadow:
     failures_to_enrol: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Item:
     """A frame of the field version: the picture, unless it is skipped, and who was alerted for; no time: an end."""
 
@@ -58,10 +60,12 @@ class _Item:
     alerted: tuple[str, ...]
     picture: SentFrame | None = field(default=None, repr=False)
 
-    def overwrite(self) -> None:
-        """Leave nothing of the picture, where it is pixels."""
-        if self.picture is not None and not isinstance(self.picture, bytes):
-            self.picture[:] = 0
+    def let_go(self) -> bool:
+        """Keep nothing of the picture, overwritten where it is pixels; whether there was one."""
+        picture, self.picture = self.picture, None
+        if picture is not None and not isinstance(picture, bytes):
+            picture[:] = 0
+        return picture is not None
 
     @property
     def ends_stream(self) -> bool:
@@ -112,8 +116,16 @@ class ShadowFeed:
         with self._turn:
             return self._counts + self._agreement.counts
 
+    def held(self) -> HeldFaces:
+        """Return how many pictures wait for the shadow or are before it, as crops."""
+        with self._turn:
+            items = (self._now, *self._waiting)
+            return HeldFaces(crops=sum(item is not None and item.picture is not None for item in items))
+
     def see(self, principal: Principal, picture: SentFrame, time_s: float, alerted: tuple[str, ...]) -> None:
         """Take a frame that the field version has looked at; never waits for the shadow, and never raises.
+
+        Until the shadow is opened, which the first frame asks for, frames are skipped and their pictures not kept.
 
         Parameters
         ----------
@@ -131,10 +143,12 @@ class ShadowFeed:
                 return
             self._principal = principal
             busy = sum(item.picture is not None for item in self._waiting) >= _WAITING
-            if busy:
+            skipped = busy or self._opened is None
+            if skipped:
                 self._add(skipped=1)
-            if alerted or not busy:
-                kept = None if busy else picture if isinstance(picture, bytes) else picture.copy()
+            asks_to_open = self._opened is None and not self._waiting
+            if alerted or asks_to_open or not skipped:
+                kept = None if skipped else picture if isinstance(picture, bytes) else picture.copy()
                 self._put(_Item(time_s, alerted, kept))
 
     def end_stream(self, alerted: tuple[str, ...] = ()) -> None:
@@ -156,13 +170,12 @@ class ShadowFeed:
             for item in (self._now, *self._waiting):
                 if item is not None:
                     self._tally(item, None)
-                    self._add(skipped=int(item.picture is not None))
-            for item in self._waiting:
-                item.overwrite()
+                    self._add(skipped=int(item.let_go()))
             self._waiting.clear()
             self._agreement.end_stream()
         with suppress(LfrError):
             self._count()
+        with suppress(LfrError):  # one that cannot be kept takes not the other with it
             self._log({"use": "shadow ends", **self.counts.as_dict(), "failure": self._why})
 
     def _put(self, item: _Item) -> None:
@@ -188,44 +201,50 @@ class ShadowFeed:
     def _take(self, item: _Item) -> None:
         """Show the shadow an item, and tally what comes of it."""
         sight: ShadowSight | None = None
+        picture = item.picture  # the item's own may be let go meanwhile
         try:
-            sight, added = self._shown(item)
+            sight = self._shown(item, picture)
+            added: dict[str, int] = (
+                {} if sight is None else {"frames": int(picture is not None), "passes": sight.passes}
+            )
         except Exception as error:  # noqa: BLE001 # whatever a candidate does, the field version goes on
             self._failed(error)
-            added = {"failed": int(item.picture is not None)}
-        finally:
-            item.overwrite()
+            added = {"failed": int(picture is not None)}
         with self._turn:
+            item.let_go()
             if not self._closed:  # else it was settled without
                 self._tally(item, sight)
                 self._add(**added)
             self._now = None
             self._turn.notify_all()
 
-    def _shown(self, item: _Item) -> tuple[ShadowSight | None, dict[str, int]]:
-        """Show the shadow a frame or a stream's end; what it says, and what is to be counted."""
+    def _shown(self, item: _Item, picture: SentFrame | None) -> ShadowSight | None:
+        """Show the shadow a frame or a stream's end; what it says, if it was shown anything."""
         if self._opened is None:
             if time.monotonic() < self._again_at:
-                return None, {"skipped": int(item.picture is not None)}
+                return None
             self._again_at = time.monotonic() + _AGAIN_S  # where it cannot be opened
             self._opened = self._open()
             self._began(self._opened)
         if item.ends_stream:
             sight = self._opened.eye.end_stream()
-        elif item.picture is not None and item.time_s is not None:
-            sight = self._opened.eye.look(item.picture, item.time_s)
+        elif picture is not None and item.time_s is not None:
+            sight = self._opened.eye.look(picture, item.time_s)
         else:
-            return None, {}
+            return None
         if sight.entries:
             # The field version does not alert for an entry that is suspended or has expired; nor would this one.
             may = alertable(self._store, self._deployment.watchlist_id)
             sight = replace(sight, entries=tuple(entry for entry in sight.entries if entry in may))
-        return sight, {"frames": int(item.picture is not None), "passes": sight.passes}
+        return sight
 
     def _failed(self, error: Exception) -> None:
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            self._again_at = float("-inf")  # it was ready once; it begins anew with the next frame
+        with self._turn:
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                self._again_at = float("-inf")  # it was ready once; it begins anew with what comes next
+            for waiting in self._waiting:  # not for as long as that takes
+                self._add(skipped=int(waiting.let_go()))
         # The text of an error that is not lfr's own may hold what it was given.
         why = str(error) if isinstance(error, LfrError) else type(error).__name__
         if why != self._why:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from lfr.access import Principal
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, served_fpir, standing
 from lfr.deployments.calibrations import check_calibration
@@ -15,6 +16,7 @@ from lfr.errors import NotAuthorisedError, ServiceError
 from lfr.matching import DecisionRule
 from lfr.pipeline import Recogniser, StreamSettings
 from lfr.pipeline.shadow import ShadowSight, ShadowWatch
+from lfr.serving.alive import Alive, HeldFaces, WatchedReader
 from lfr.serving.crossing import SentFrame
 from lfr.serving.matcher import LIVE_FOR_S
 from lfr.serving.settings import Limits
@@ -66,18 +68,25 @@ class ShadowPost:
         self._rule = DecisionRule(threshold=calibration.threshold, shots=rule.shots, fusion=rule.fusion)
         self._list: EnrolledAnew = enrol_sealed(
             store,
+            Principal.system(deployment.force_id),
             deployment.watchlist_id,
             reader.model,
             digest=deployment.watchlist_digest,
             sealed_model_digest=deployment.model_digest,
+            purpose=f"enrolled in memory for the shadow of deployment {deployment.id}",
         )
         self._watches: dict[str, ShadowWatch] = {}
+        self._alive = Alive()
+
+    def held(self) -> HeldFaces:
+        """Return what is held of the faces of people who pass now; the list's templates are not counted."""
+        return self._alive.count()
 
     def begin(self, camera_id: str) -> tuple[int, int]:
         """Begin to watch a camera anew; how many reference images were enrolled, and of how many that failed."""
         self._deployment.check_camera(camera_id)
         self._watches[camera_id] = ShadowWatch(
-            self._reader,
+            WatchedReader(self._reader, self._alive),
             self._list.snapshot,
             self._rule,
             settings=StreamSettings(detect_every=1),

@@ -9,6 +9,7 @@ import time
 from lfr.errors import LfrError
 from lfr.oversight import Sweeper
 from lfr.serving.fleet import Fleet
+from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedModel, ServedShadow, open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import Opened
@@ -30,6 +31,7 @@ class Steward:
 
     def __init__(self, args: AppArgs, model: ServedModel, shadow: ServedShadow | None = None) -> None:
         reached = time.time()
+        log_json()
         self._store = open_service_store(args)
         self._fleet = Fleet(args, model, shadow)
         self._sweeper = Sweeper(self._store, every_s=args.sweep_every_s)

@@ -32,7 +32,7 @@ __all__ = ["Supervisor"]
 
 _LOOK_S = 1.0
 _SILENT_S = 15.0
-_NODE_S, _DEPLOY_S, _STOP_S = 60.0, 240.0, 4.0
+_NODE_S, _STOP_S = 60.0, 4.0
 
 
 @dataclass(eq=False)
@@ -49,13 +49,15 @@ class Supervisor:
         Where the interface listens.
     say
         Told what happens.
+    deploy_within_s
+        Seconds that the application may take to start once the node is up.
 
     Attributes
     ----------
     starts
         How often all of it was started.
     runs
-        ``model`` and ``shadow`` that it was resolved to run: alias, version and digest.
+        ``model`` and ``shadow`` that it was resolved to run: alias, version and digest; empty where that is not known.
     started
         Where the time of the last start went; None before the first.
     """
@@ -65,6 +67,7 @@ class Supervisor:
     host: str = "127.0.0.1"
     port: int = 8000
     say: Callable[[str], None] = lambda _: None
+    deploy_within_s: float = 240.0
     starts: int = 0
     runs: Mapping[str, Any] = field(default_factory=dict)
     started: StartTimes | None = None
@@ -99,7 +102,9 @@ class Supervisor:
         Raises
         ------
         ServiceError
-            The node did not start, or the application refused; the message says why.
+            The node or the application did not start; the message says why.
+        SettingsError
+            The application refused; the message is its own.
         """
         self.starts += 1
         environment = node_environment(self.node, os.environ)
@@ -113,12 +118,18 @@ class Supervisor:
             deployed = self._deploy()
             self._wait_for_answer()
             self.started = StartTimes(began, node, time.time(), deployed)
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if isinstance(error, subprocess.TimeoutExpired):
+                within = f"{self.deploy_within_s:.0f} seconds"
+                raise ServiceError(f"the application did not start within {within}") from error
             raise
 
     def watch(self) -> None:
-        """Watch until `close` is called, and start again where node or interface end."""
+        """Watch until `close` is called, and start again where node or interface end.
+
+        What ran once is tried again whatever refuses it now, such as a database that is away.
+        """
         silent_since: float | None = None
         while not self._done.wait(_LOOK_S):
             if self._roll.is_set():
@@ -134,7 +145,7 @@ class Supervisor:
                 self.stop()
                 try:
                     self.start()
-                except ServiceError as error:
+                except (ServiceError, SettingsError) as error:
                     self.say(f"{error}; trying again")
                 silent_since = None
 
@@ -145,13 +156,21 @@ class Supervisor:
     def roll(self) -> bool:
         """Resolve aliases anew and deploy again, new replicas before the old ones end; whether that was done.
 
-        Where it is refused or fails, what runs goes on, and the reason is said.
+        Where it is refused or fails, what runs goes on, and the reason is said. Where it takes too long, nobody knows
+        whether it was done or will be, and that is said.
         """
         self.say("rolling: resolving the model anew")
         before = self.runs
         try:
             self._begin_to_deploy(node_environment(self.node, os.environ))
             self._deploy()
+        except subprocess.TimeoutExpired:
+            self.runs = {}
+            within = f"{self.deploy_within_s:.0f} seconds"
+            self.say(
+                f"not known whether it was rolled from {_named(before)}: no answer within {within}; ask /v1/models"
+            )
+            return False
         except (ServiceError, SettingsError) as error:
             self.say(f"not rolled, {_named(before)} goes on: {error}")
             return False
@@ -227,17 +246,23 @@ class Supervisor:
             self._deploying.stdin.flush()
 
     def _deploy(self) -> DeployTimes:
-        """Let the deploying process go on, now that the node is up; what runs then is in `runs`."""
+        """Let the deploying process go on, now that the node is up; what runs then is in `runs`.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            It did not say in time, and was ended; what it asked of the node may be done all the same.
+        SettingsError, ServiceError
+            As `start`.
+        """
         deploying, self._deploying = self._deploying, None
         assert deploying is not None, "it was begun"
         try:
-            printed, said = deploying.communicate("the node is up\n", timeout=_DEPLOY_S)
-        except BaseException as error:
+            printed, said = deploying.communicate("the node is up\n", timeout=self.deploy_within_s)
+        except BaseException:
             deploying.kill()
-            deploying.communicate()
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise ServiceError(f"the application did not start within {_DEPLOY_S:.0f} seconds") from error
-            raise
+            with deploying:  # waits, and closes its pipes, whatever was passed on so far
+                raise
         if deploying.returncode == 0:
             document = json.loads(printed.strip().splitlines()[-1])
             self.runs = document["runs"]

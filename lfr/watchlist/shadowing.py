@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import select
 
+from lfr.access import Principal, record
 from lfr.database import DataKey, Store
-from lfr.database.tables import Reference
+from lfr.database.tables import Reference, Watchlist
 from lfr.errors import WatchlistError
 from lfr.matching import Snapshot
 from lfr.models import Model
@@ -40,21 +41,40 @@ class EnrolledAnew:
 
 
 def enrol_sealed(
-    store: Store, watchlist_id: str, model: Model, *, digest: str, sealed_model_digest: str
+    store: Store,
+    principal: Principal,
+    watchlist_id: str,
+    model: Model,
+    *,
+    digest: str,
+    sealed_model_digest: str,
+    purpose: str,
 ) -> EnrolledAnew:
     """Make templates of a sealed list's stored images with another model; nothing is stored.
 
+    That the images are read, and why, is logged first (R14).
+
     Parameters
     ----------
-    store, watchlist_id
-        Where, and which list.
+    store
+        Where the list is.
+    principal
+        Who reads its images: lfr itself for its force, `Principal.system`, where it does that for a shadow.
+    watchlist_id
+        Which list.
     model
         The other model.
     digest, sealed_model_digest
         Of the list as it was authorised, and of the model that it was sealed with.
+    purpose
+        What for, as the log has it.
 
     Raises
     ------
+    AccessDeniedError
+        The principal's role may not.
+    NotFoundError
+        The list is another force's.
     NotAuthorisedError, ModelMismatchError, KeyFileError
         As `lfr.watchlist.load_sealed`: it is not the list that was authorised.
     WatchlistError
@@ -62,6 +82,7 @@ def enrol_sealed(
     """
     sealed = load_sealed(store, watchlist_id, digest=digest, model_digest=sealed_model_digest)
     names = [name for entry in sealed.entries.values() for name in entry.reference_ids]
+    _record(store, principal, watchlist_id, {"purpose": purpose, "model": model.digest, "references": len(names)})
     key, vectors, owners = store.keys.load(watchlist_id), list[FloatArray](), list[str]()
     owner = {name: entry.entry_id for entry in sealed.entries.values() for name in entry.reference_ids}
     for start in range(0, len(names), _IMAGES_AT_ONCE):
@@ -78,6 +99,13 @@ def enrol_sealed(
     for vector in (stacked, *vectors):
         vector[:] = 0.0
     return EnrolledAnew(snapshot, len(owners), len(names) - len(owners))
+
+
+def _record(store: Store, principal: Principal, watchlist_id: str, details: dict[str, object]) -> None:
+    with store.database.write() as session:
+        watchlist = session.get_one(Watchlist, watchlist_id)
+        principal.require("watchlist.image", force_id=watchlist.force_id, what=f"watchlist {watchlist_id}")
+        record(store, session, principal, "watchlist.image", watchlist_id, details=details)
 
 
 def _portraits(store: Store, key: DataKey, names: list[str]) -> list[Portraits]:

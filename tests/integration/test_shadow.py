@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,13 +14,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
+from lfr.access import Principal
 from lfr.alerts.shadow_counts import ShadowCounts, ShadowVersion, shadow_records
 from lfr.database import Store
 from lfr.database.tables import AuditEntry, Base, Reference
 from lfr.deployments import LiveDeployment, end, live, shipped_calibration
-from lfr.errors import ModelMismatchError, NotAuthorisedError, RefusedError, SettingsError, WatchlistError
+from lfr.errors import (
+    AccessDeniedError,
+    ModelMismatchError,
+    NotAuthorisedError,
+    RefusedError,
+    SettingsError,
+    WatchlistError,
+)
 from lfr.evaluation.demo_calibration import ScoredPass, calibration_from
 from lfr.evaluation.made_up import made_up_entries
 from lfr.models import Model, load_model
@@ -27,6 +36,7 @@ from lfr.oversight import deployment_record
 from lfr.oversight.record_files import record_text
 from lfr.pipeline import Recogniser
 from lfr.pipeline.shadow import ShadowSight
+from lfr.serving.alive import HeldFaces
 from lfr.serving.camera import CameraPost, FrameAnswer
 from lfr.serving.crossing import SentFrame
 from lfr.serving.opening import resolve_shadow
@@ -74,23 +84,45 @@ class Scene:
     feed: ShadowFeed
 
     def walk(self, subject_id: str, *, patient: bool = True) -> list[FrameAnswer]:
-        """Have somebody pass; ``patient``: each frame waits until the shadow has dealt with the one before."""
-        began, sender, answers = datetime.now(UTC), self.made.principal(self.store, "field_unit"), []
+        """Have somebody pass; ``patient``: once the shadow is opened, and each frame waits for it."""
+        sender, answers = self.made.principal(self.store, "field_unit"), []
+        if patient:
+            self.open(sender)
+        began, before = datetime.now(UTC), dealt_with(self.feed.counts)
         for index, jpeg in enumerate(walk(subject_id, frames=FRAMES)):
             position = Position(began + timedelta(seconds=index / 10), "a", index)
             answers.append(self.post.frame(sender, jpeg, position))
             until = time.monotonic() + 20
-            while patient and dealt_with(self.feed.counts) <= index:
+            while patient and dealt_with(self.feed.counts) - before <= index:
                 assert time.monotonic() < until, self.feed.counts
                 time.sleep(0.005)
         answers.append(self.post.end_stream(sender, "a"))
         return answers
+
+    def open(self, sender: Principal) -> None:
+        """Send a frame with nobody in it, which is skipped, and wait until the shadow is opened."""
+        blank = cv2.imencode(".jpg", np.full((360, 640, 3), 90, np.uint8))[1].tobytes()
+        self.post.frame(sender, blank, Position(datetime.now(UTC), "before", 0))
+        soon(lambda: "shadow begins" in self.uses())
+
+    def uses(self) -> dict[str, AuditEntry]:
+        """Entries of the log about the use of this deployment's cameras."""
+        find = select(AuditEntry).where(AuditEntry.object == self.deployment.id, AuditEntry.action == "deployment.run")
+        with self.store.database.read() as session:
+            return {str(entry.details.get("use")): entry for entry in session.scalars(find).all()}
 
     def kept(self) -> list[ShadowCounts]:
         """What is kept once the camera's use has ended."""
         self.post.close()
         found = shadow_records(self.store, self.made.principal(self.store, "mlops"), self.deployment.id)
         return [one.counts for one in found]
+
+
+def soon(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.005)
 
 
 def dealt_with(counts: ShadowCounts) -> int:
@@ -194,13 +226,13 @@ def test_a_version_on_another_runtime_agrees_on_the_same_walk(
     camera = scene(LocalReader(reference_model), own)
     alerts = [alert for answer in camera.walk(LISTED) for alert in answer.alerts]
     assert [alert.subject_id for alert in alerts] == [LISTED]
-    assert camera.kept() == [ShadowCounts(frames=FRAMES, passes=1, both=1)]
+    assert camera.kept() == [ShadowCounts(frames=FRAMES, skipped=1, passes=1, both=1)]
 
 
 def test_a_threshold_that_finds_nobody_leaves_the_alert_to_the_field_version_only(scene: Callable[..., Scene]) -> None:
     camera = scene(calibration=at_threshold(1.0))
     camera.walk(LISTED)
-    assert camera.kept() == [ShadowCounts(frames=FRAMES, passes=1, only_field=1)]
+    assert camera.kept() == [ShadowCounts(frames=FRAMES, skipped=1, passes=1, only_field=1)]
 
 
 def test_r4_a_shadow_that_finds_everybody_adds_no_alert_no_event_no_image_and_no_template(
@@ -210,7 +242,7 @@ def test_r4_a_shadow_that_finds_everybody_adds_no_alert_no_event_no_image_and_no
     before, keys = rows(store), store.keys.names()
     answers = camera.walk(STRANGER)
     assert [alert for answer in answers for alert in answer.alerts] == []
-    assert camera.kept() == [ShadowCounts(frames=FRAMES, passes=1, only_shadow=2)]
+    assert camera.kept() == [ShadowCounts(frames=FRAMES, skipped=1, passes=1, only_shadow=2)]
     after = rows(store)
     assert {name for name in after if after[name] != before[name]} == {"shadow_count", "audit_entry"}
     assert store.keys.names() == keys
@@ -225,22 +257,26 @@ def test_what_is_kept_stands_in_the_log_and_in_the_record_apart_from_the_figures
     camera = scene()
     camera.walk(LISTED)
     camera.kept()
-    with store.database.read() as session:
-        entries = session.scalars(
-            select(AuditEntry).where(AuditEntry.object == camera.deployment.id).order_by(AuditEntry.sequence)
-        ).all()
-    said = {str(entry.details.get("use")): entry.details for entry in entries if entry.action == "deployment.run"}
+    said = {use: entry.details for use, entry in camera.uses().items()}
     assert [use for use in said if "shadow" in use] == ["shadow begins", "shadow ends"]
     assert (said["shadow begins"]["enrolled"], said["shadow begins"]["failures_to_enrol"]) == (2, 0)
     assert said["shadow ends"]["both"] == 1
+    with store.database.read() as session:
+        images = select(AuditEntry).where(
+            AuditEntry.object == camera.made.watchlist_id, AuditEntry.action == "watchlist.image"
+        )
+        (read,) = session.scalars(images).all()  # R14
+    assert (read.role, read.details["references"]) == ("system", 2)
+    assert camera.deployment.id in read.details["purpose"]
+    assert read.details["model"] == shipped_calibration().model_digest
     assert said["shadow ends"]["shadow"]["digest"] == shipped_calibration().model_digest
     record = deployment_record(store, camera.made.principal(store, "operator"), camera.deployment.id)
     (shadow,) = record.as_dict()["shadows"]
-    assert (shadow["camera"], shadow["both"], shadow["skipped"]) == ("north", 1, 0)
+    assert (shadow["camera"], shadow["both"], shadow["skipped"]) == ("north", 1, 1)
     assert record.as_dict()["alerts"] == 1
     assert "In the shadow" in record_text(record, "html")
-    text = record_text(record, "json")
-    assert not any(entry_id in text for entry_id in store_entries(store))
+    as_json = record_text(record, "json")
+    assert not any(entry_id in as_json for entry_id in store_entries(store))
 
 
 class _Remembering(LocalReader):
@@ -283,7 +319,7 @@ def test_r4_frames_crops_and_templates_of_the_shadow_are_overwritten_even_where_
     camera = scene(reader)
     camera.walk(LISTED)
     camera.post.close()
-    assert len(reader.held) > FRAMES
+    assert {array.ndim for array in reader.held} == {2, 3, 4}  # templates, frames, crops
     assert all(not array.any() for array in reader.held)
 
 
@@ -295,6 +331,81 @@ class _Sleeping:
     def end_stream(self) -> ShadowSight:
         time.sleep(2.0)
         return ShadowSight(0, ())
+
+
+class _Holding:
+    """An eye that keeps what it is shown until it is let on, and then breaks."""
+
+    def __init__(self) -> None:
+        self.let_on = threading.Event()
+        self.shown: list[SentFrame] = []
+
+    def look(self, picture: SentFrame, time_s: float) -> ShadowSight:
+        self.shown.append(picture)
+        assert self.let_on.wait(20)
+        raise RuntimeError("on purpose")
+
+    def end_stream(self) -> ShadowSight:
+        return ShadowSight(0, ())
+
+
+def test_r4_no_picture_is_kept_while_the_shadow_opens_or_opens_again(scene: Callable[..., Scene]) -> None:
+    eye, may_open = _Holding(), threading.Semaphore(0)
+
+    def opened() -> OpenedShadow:
+        assert may_open.acquire(timeout=20)
+        return OpenedShadow(eye, 2, 0)
+
+    camera = scene(open_shadow=opened)
+    feed, sender = camera.feed, camera.made.principal(camera.store, "field_unit")
+    pixels = np.full((36, 64, 3), 90, np.uint8)
+    for second in range(7):
+        feed.see(sender, pixels, float(second), ())
+    assert (feed.held(), feed.counts.skipped) == (HeldFaces(), 7)
+    may_open.release()
+    soon(lambda: "shadow begins" in camera.uses())
+    for second in range(7, 14):
+        feed.see(sender, pixels, float(second), ())
+        soon(lambda: bool(eye.shown))
+    assert camera.post.held() == HeldFaces(crops=5)  # one that it looks at, and four that wait
+    eye.let_on.set()
+    soon(lambda: feed.held() == HeldFaces())  # it opens again, which nobody lets it
+    assert (feed.counts.failed, feed.counts.skipped) == (1, 7 + 2 + 4)
+    may_open.release(100)
+    feed.close()
+
+
+def test_r4_what_a_shadow_still_looks_at_is_overwritten_when_the_camera_ends(scene: Callable[..., Scene]) -> None:
+    eye = _Holding()
+    camera = scene(open_shadow=lambda: OpenedShadow(eye, 2, 0))
+    sender = camera.made.principal(camera.store, "field_unit")
+    camera.open(sender)
+    pixels = np.full((36, 64, 3), 90, np.uint8)
+    camera.feed.see(sender, pixels, time.time(), ())
+    soon(lambda: bool(eye.shown))
+    camera.post.close()
+    (shown,) = eye.shown
+    assert isinstance(shown, np.ndarray)
+    assert not shown.any()
+    assert pixels.all()  # the camera's own, which it overwrites itself
+    assert camera.feed.held() == HeldFaces()
+    eye.let_on.set()
+
+
+def test_counts_that_cannot_be_kept_do_not_take_the_entry_in_the_log_with_them(
+    made: Served, field_model: Model, scene: Callable[..., Scene], store: Store
+) -> None:
+    camera = scene(open_shadow=lambda: OpenedShadow(_Sleeping(), 2, 0))
+    camera.open(camera.made.principal(store, "field_unit"))
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON shadow_count BEGIN SELECT RAISE(ABORT, 'on purpose'); END"
+    with store.database.write() as session:
+        session.execute(text(refuse))
+    try:
+        assert camera.kept() == []
+    finally:
+        with store.database.write() as session:
+            session.execute(text("DROP TRIGGER refuse"))
+    assert camera.uses()["shadow ends"].details["skipped"] == 1
 
 
 def test_a_shadow_that_sleeps_delays_nothing_and_its_frames_count_as_skipped(scene: Callable[..., Scene]) -> None:
@@ -317,7 +428,7 @@ def test_a_shadow_that_breaks_is_counted_and_the_field_version_alerts_as_ever(
     assert [alert.subject_id for answer in answers for alert in answer.alerts] == [LISTED]
     (counts,) = camera.kept()
     assert counts.failed > 0
-    assert counts.failed + counts.frames == FRAMES
+    assert counts.failed + counts.frames + counts.skipped == FRAMES + 1
     assert counts.only_field == 1
     with store.database.read() as session:
         last = session.scalars(select(AuditEntry).order_by(AuditEntry.sequence.desc())).first()
@@ -329,10 +440,10 @@ def test_a_shadow_calibrated_for_a_smaller_list_looks_at_nothing_and_the_log_say
     scene: Callable[..., Scene], store: Store
 ) -> None:
     camera = scene(calibration=at_threshold(0.4, watchlist_size=1))
-    answers = camera.walk(LISTED)
+    answers = camera.walk(LISTED, patient=False)
     assert [alert.subject_id for answer in answers for alert in answer.alerts] == [LISTED]
     (counts,) = camera.kept()
-    assert (counts.frames, counts.failed, counts.skipped, counts.only_field) == (0, 1, FRAMES - 1, 1)
+    assert (counts.frames, counts.failed, counts.skipped, counts.only_field) == (0, 0, FRAMES, 1)
     with store.database.read() as session:
         last = session.scalars(select(AuditEntry).order_by(AuditEntry.sequence.desc())).first()
     assert last is not None
@@ -402,12 +513,15 @@ def test_an_image_that_does_not_pass_is_counted_and_one_that_was_changed_is_refu
     put(hashlib.sha256(blank).hexdigest())
     approve(store, officer, list_id)
     seal = {"digest": sealing(store, manager, list_id), "sealed_model_digest": field_model.digest}
-    found = enrol_sealed(store, list_id, field_model, **seal)
+    lfr, said = Principal.system(manager.force_id), {"purpose": "a test", **seal}
+    with pytest.raises(AccessDeniedError):
+        enrol_sealed(store, made.principal(store, "operator"), list_id, field_model, **said)
+    found = enrol_sealed(store, lfr, list_id, field_model, **said)
     assert (found.enrolled, found.failures, len(found.snapshot)) == (1, 1, 1)
     blank += b"changed"
     put(None)
     with pytest.raises(WatchlistError, match="not the one that was enrolled"):
-        enrol_sealed(store, list_id, field_model, **seal)
+        enrol_sealed(store, lfr, list_id, field_model, **said)
 
 
 def rows(store: Store) -> dict[str, int]:

@@ -7,7 +7,7 @@ import pytest
 from lfr.alerts.shadow_counts import ShadowCounts, ShadowVersion, count_shadow, shadow_records
 from lfr.database import Store
 from lfr.deployments import end
-from lfr.errors import AccessDeniedError, ConflictError, NotFoundError, RefusedError
+from lfr.errors import AccessDeniedError, ConflictError, NotFoundError, RefusedError, ServiceError
 from lfr.oversight import destroy_force
 from lfr.serving.rolling import check_roll
 from tests.integration.conftest import Clock, add_force, add_person
@@ -67,12 +67,19 @@ def test_counts_go_when_a_force_takes_its_leave(store: Store, cast: Cast) -> Non
     assert destroy_force(store, add_person(store, "admin"), cast.officer)["shadow_count"] == 1
 
 
+def unknown() -> str | None:
+    raise ServiceError("it is not known which model runs")
+
+
 def test_another_model_is_refused_while_a_deployment_is_live_without_it(store: Store, cast: Cast) -> None:
     running = started(store, cast)
     with pytest.raises(RefusedError, match=f"deployment {running} is live with model {MODEL}.*{OTHER}"):
-        check_roll(store, MODEL, OTHER)
-    check_roll(store, MODEL, MODEL)
-    check_roll(store, OTHER, MODEL)  # back to what the deployment was authorised with
-    check_roll(store, None, OTHER)  # a first start: what there is can be adjudicated
+        check_roll(store, lambda: MODEL, OTHER)
+    with pytest.raises(ServiceError, match="known"):
+        check_roll(store, unknown, OTHER)
+    check_roll(store, unknown, MODEL)  # whatever runs, the deployment goes on
+    check_roll(store, lambda: MODEL, MODEL)
+    check_roll(store, lambda: OTHER, MODEL)  # back to what the deployment was authorised with
+    check_roll(store, lambda: None, OTHER)  # a first start: what there is can be adjudicated
     end(store, cast.operator, running)
-    check_roll(store, MODEL, OTHER)
+    check_roll(store, lambda: MODEL, OTHER)

@@ -70,7 +70,9 @@ def test_the_metrics_show_a_face_while_it_is_in_the_picture_and_nothing_once_it_
                 break
         assert shown["camera crops"] == 1, shown
         list(frames.finish())
-    everything = {f"{part} {what}" for part in ("camera", "matcher", "embedder") for what in ("crops", "templates")}
+    everything = {
+        f"{part} {what}" for part in ("camera", "matcher", "shadow", "embedder") for what in ("crops", "templates")
+    }
     until(lambda: held(service) == dict.fromkeys(everything, 0.0), timeout_s=60)
 
 
