@@ -12,7 +12,9 @@ from tests.integration.test_api_described import Described
 from tests.support.service import RunningService
 
 
-@pytest.mark.parametrize("examples", [2, pytest.param(40, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("examples", [40])
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_answer_is_one_that_is_described(
     service: RunningService, one_thread_model: Model, mode: GenerationMode, examples: int

@@ -28,8 +28,8 @@ STREAMS = 50
     [
         "ray::Camera",
         "ray::Matcher",
-        "ray::Shadow",
-        "ServeReplica:lfr:Detector",
+        pytest.param("ray::Shadow", marks=pytest.mark.long),
+        pytest.param("ServeReplica:lfr:Detector", marks=pytest.mark.long),
         "ServeReplica:lfr:Embedder",
         "ServeReplica:lfr:Api",
         "haproxy -dMintegrity",
