@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -164,7 +164,7 @@ def _feed(camera: Camera) -> dict[str, Any] | None:
         "source": camera.feed_source,
         "state": camera.feed_state,
         "reason": camera.feed_reason or "",
-        "changed_at": utc_text(camera.feed_changed_at),
+        "changed_at": camera.feed_changed_at.astimezone(UTC).isoformat(),
     }
 
 

@@ -24,7 +24,7 @@ __all__ = ["SOURCE", "fed", "read_again"]
 SOURCE = "recording"
 """What the service's configuration calls the recording."""
 
-_LOOK_S = 0.02
+_LOOK_S = 0.25  # the times are the service's own, and looking costs it some
 _PATIENCE_S = 300.0
 
 
