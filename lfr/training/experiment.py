@@ -184,6 +184,8 @@ def _training(
     for epoch, figures in _history(progressed).items():
         if epoch not in logged:
             said(epoch, figures)
+    if not progressed.best_epoch:
+        place.said("no epoch lost less on the held-out subjects than the untouched student, which is kept")
     run.figure("training", plot_history(progressed.history))
     digest = write_onnx(network, kept / "student.onnx")
     run.file(kept / "student.onnx")

@@ -23,7 +23,7 @@ from lfr.training.training import TrainingFiles, fit
 
 __all__ = ["combinations", "read_grid", "search", "with_values"]
 
-_OF_THE_TASK = ("kind", "data", "measuring", "question", "licence")
+_OF_THE_TASK = ("kind", "data", "held_out_images", "measuring", "question", "licence")
 _WHOLE = ("objective", "objective.kind")  # another kind's held-out loss is another number
 
 

@@ -99,7 +99,7 @@ def test_a_search_puts_values_into_fields_and_checks_them_as_a_file_is() -> None
         read_grid(["batch_size"])
 
 
-@pytest.mark.parametrize("field", ["objective.kind", "data.seed", "data", "objective", "measuring.fpir", "licence"])
+@pytest.mark.parametrize("field", ["objective.kind", "data.seed", "data", "objective", "held_out_images", "licence"])
 def test_a_search_does_not_vary_what_its_trials_are_compared_on(field: str) -> None:
     with pytest.raises(SettingsError, match=rf"--over {field}: all trials have it in common"):
         with_values(training(), {field: 1})
