@@ -111,7 +111,10 @@ def search(
         table = Table(*found[0])
         for row in found:
             table.add_row(
-                *(escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row.values())
+                *(
+                    escape(f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value))
+                    for value in row.values()
+                )
             )
         out.print(table)
 

@@ -148,7 +148,12 @@ def compare_at_fpir(
     shares = subject_bootstrap(events, trials, replicates=replicates, rng=rng)
     observed = ratio_or_nan(events.sum(axis=0), trials.sum(axis=0))[None]
     cut = 2 * len(grids[0])
-    drawn = [_fnir_at(part, fpir)[0] for part in (shares[:, :cut], shares[:, cut:])]
+    drawn = [_fnir_at(part, fpir) for part in (shares[:, :cut], shares[:, cut:])]
+    for grid, (_, at) in zip(grids, drawn, strict=True):
+        if grid[-1] > -1.0 and (at == len(grid) - 1).any():
+            raise ManifestError(
+                f"too few thresholds were tried for an FPIR of {fpir:g}: most alarms are of few strangers' many probes"
+            )
     seen = [_fnir_at(part, fpir) for part in (observed[:, :cut], observed[:, cut:])]
     a, b = (float(fnir[0]) for fnir, _ in seen)
     thresholds = tuple(float(grid[at[0]]) for grid, (_, at) in zip(grids, seen, strict=True))
@@ -160,19 +165,26 @@ def compare_at_fpir(
         fpir,
         (thresholds[0], thresholds[1]),
         (rates[0], rates[1]),
-        _interval(b - a, drawn[1] - drawn[0]),
-        _interval((b - a) / a if a else float("nan"), ratio_or_nan(drawn[1] - drawn[0], drawn[0])),
+        _interval(b - a, drawn[1][0] - drawn[0][0]),
+        _interval((b - a) / a if a else float("nan"), ratio_or_nan(drawn[1][0] - drawn[0][0], drawn[0][0])),
     )
 
 
 def _thresholds(scores: ScoredSearches, fpir: float) -> Floats:
-    """Every threshold that a draw may need, falling: just over each of the highest non-mated scores."""
+    """Every threshold that a draw may need, falling: just over each of the highest non-mated scores.
+
+    Where all of them are taken the last is -1, under which nothing need be refused.
+    """
     highest = scores.highest_others()
-    expected = fpir * int((~scores.mated).sum())
-    # Subjects are drawn with replacement, so the number of alarms at a threshold varies about as a Poisson count.
-    most = int(expected + 8 * np.sqrt(expected) + 8)
+    _, probes = np.unique(scores.subject[~scores.mated], return_counts=True)
+    expected = fpir * int(probes.sum())
+    # Subjects are drawn with replacement, so the number of subjects with alarms varies about as a Poisson count, and
+    # that of alarms with as many more as a stranger, weighted by his probes, has of them.
+    each = float((probes**2).sum() / probes.sum())
+    most = int(expected + 8 * np.sqrt(each * expected) + 8 * each)
     kept = np.unique(highest[:most].astype(np.float32))[::-1]
-    return np.nextafter(kept, np.float32(np.inf)).astype(np.float64)
+    over = np.nextafter(kept, np.float32(np.inf)).astype(np.float64)
+    return over if len(highest) > most else np.append(over, -1.0)
 
 
 def _columns(scores: ScoredSearches, grid: Floats) -> tuple[Floats, Floats]:

@@ -6,7 +6,6 @@ belongs in ``LFR_HOME/evaluation`` and goes to no run, log or message.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from lfr.errors import ManifestError, ModelMismatchError
 from lfr.evaluation.acquisition import Acquired
 from lfr.evaluation.manifest import Manifest, StrArray
+from lfr.evaluation.private import write_whole
 from lfr.types import BoolArray, Embeddings, IntArray
 from lfr.vision import MEASURES, Quality, QualityPolicy
 
@@ -238,18 +238,10 @@ def write_private(table: pa.Table, path: Path) -> None:
     ManifestError
         It cannot be written there.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(path, lambda file: pq.write_table(table, file, compression="zstd"))
     except OSError as error:
         raise ManifestError(f"{path}: cannot write the templates: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _text(table: pa.Table, name: str) -> StrArray:

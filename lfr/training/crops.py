@@ -16,9 +16,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfr.errors import ImageError, ManifestError
 from lfr.evaluation import Manifest, Progress, central_face
+from lfr.evaluation.private import write_whole
 from lfr.geometry import similarity_transform
 from lfr.models import ALIGNMENT_TEMPLATE, CROP_SIDE, Model
 from lfr.sources import read_image
@@ -160,10 +162,15 @@ def _cut(
             facts.append((row, float(height * np.hypot(matrix[0, 0], matrix[0, 1]))))
     if not facts:
         raise ManifestError(f"{manifest.name}: no face was found in any of {len(rows)} images")
-    np.save(folder / "facts.npy", np.array(facts, np.float64))
-    _write_card(manifest, folder, len(facts), len(rows), model)
+    write_private(folder / "facts.npy", np.array(facts, np.float64))
     said = {"margin_px": margin_px, "unreadable": unreadable}
-    (folder / "crops.json").write_text(json.dumps(said) + "\n", encoding="utf-8")
+    try:
+        card = _card(manifest, folder, len(facts), len(rows), model)
+        write_whole(folder / "README.md", lambda file: file.write(card.encode()))
+        # Last, since it says that the others are there.
+        write_whole(folder / "crops.json", lambda file: file.write(json.dumps(said).encode() + b"\n"))
+    except OSError as error:
+        raise ManifestError(f"{folder}: cannot keep faces here: {error.strerror}") from error
 
 
 def _check_unreadable(manifest: Manifest, unreadable: list[str], of: int, share: float) -> None:
@@ -201,7 +208,7 @@ def private_file(path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
         partial.unlink(missing_ok=True)
 
 
-def write_private(path: Path, values: FloatArray) -> None:
+def write_private(path: Path, values: FloatArray | NDArray[np.float64]) -> None:
     """Write an array to a file that only its owner may read, whole or not at all.
 
     Raises
@@ -209,19 +216,14 @@ def write_private(path: Path, values: FloatArray) -> None:
     ManifestError
         It cannot be written.
     """
-    partial = path.with_name(f".{path.name}")
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            np.save(file, values)
-        partial.replace(path)
+        write_whole(path, lambda file: np.save(file, values))
     except OSError as error:
-        raise ManifestError(f"{path}: cannot keep templates here: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise ManifestError(f"{path}: cannot keep what faces gave here: {error.strerror}") from error
 
 
-def _write_card(manifest: Manifest, folder: Path, faces: int, images: int, model: Model) -> None:
-    text = f"""# Training crops: {folder.name}
+def _card(manifest: Manifest, folder: Path, faces: int, images: int, model: Model) -> str:
+    return f"""# Training crops: {folder.name}
 
 Pictures of real people's faces, for an experiment only. They stay in this folder with mode 0600 and go to no run, log
 or message. Delete the folder when the experiment no longer needs it.
@@ -232,4 +234,3 @@ or message. Delete the folder when the experiment no longer needs it.
 | images | {images}, {faces} with a face |
 | detector | {model.version.name}, {model.digest} |
 """
-    (folder / "README.md").write_text(text, encoding="utf-8")

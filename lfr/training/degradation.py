@@ -79,8 +79,9 @@ def degraded(
         picture = _smeared(picture, rng.uniform(*augmentation.motion_px), rng.uniform(0.0, np.pi))
     if rng.random() < augmentation.light:
         picture = F.adjust_brightness(picture, rng.uniform(0.4, 1.4))
+        picture = picture.flip(0)  # grey, which these two mix with, weighs red, green and blue in that order
         picture = F.adjust_contrast(picture, rng.uniform(0.5, 1.3))
-        picture = F.adjust_saturation(picture, rng.uniform(0.4, 1.3))
+        picture = F.adjust_saturation(picture, rng.uniform(0.4, 1.3)).flip(0)
     if rng.random() < augmentation.noise:
         spread = rng.uniform(*augmentation.noise_sigma)
         noise = torch.from_numpy(rng.standard_normal(tuple(picture.shape), dtype=np.float32))

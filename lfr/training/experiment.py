@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,21 @@ import numpy as np
 import torch
 
 from lfr.errors import InputError, LfrError, SettingsError
-from lfr.evaluation import Manifest, data_digest, image_digests, open_manifest, read_lfw_pairs
+from lfr.evaluation import Manifest, StrArray, data_digest, image_digests, open_manifest, read_lfw_pairs
 from lfr.models import CROP_SIDE, Model, load_model, weights_folder
 from lfr.models.weights import load_sface
 from lfr.registry import Tracking
+from lfr.training.checkpoints import Progressed
 from lfr.training.config import Data, TrainingConfig
 from lfr.training.cost import faces_per_second, multiply_adds
 from lfr.training.figures import plot_history, plot_tpir
 from lfr.training.kinds import ExperimentConfig, RobustnessConfig
 from lfr.training.measuring import measure, measuring_rows, paired, verified, write_scores
 from lfr.training.provenance import code_commit, training_digest
-from lfr.training.ray_workers import fit_with_ray
+from lfr.training.ray_workers import check_workers, fit_with_ray
 from lfr.training.runs import ExperimentRun, open_run
 from lfr.training.scenes import play_scenes
-from lfr.training.searching import search, with_values
+from lfr.training.searching import combinations, search
 from lfr.training.split import split_subjects
 from lfr.training.students import as_model, register_student, write_onnx
 from lfr.training.training import Prepared, Shown, check_digest, fit, plan_training, prepare
@@ -88,44 +89,66 @@ def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, regi
         The data are not those it is about, training cannot go on, or nothing can be kept.
     """
     name = folder.resolve().name
-    kept = _folder(place.home, f"{name}-{training_digest(config)[:12]}")
-    if register and not isinstance(config, TrainingConfig):
+    if isinstance(config, TrainingConfig):
+        check_workers(config, place.workers)
+    elif register:
         raise SettingsError(f"--register: {name} trains nothing")
-    run = open_run(place.tracking, name, config, kept)
-    try:
-        if isinstance(config, TrainingConfig):
-            found = _training(config, folder, kept, place, run)
+    kept = _folder(place.home, f"{name}-{training_digest(config)[:12]}")
+    if isinstance(config, TrainingConfig):
+        teacher = load_model(TEACHER, threads=place.threads)
+        manifest = _manifest(config.data, folder, place)
+        prepared = prepare(
+            manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown
+        )
+        with _opened(config, name, kept, place, prepared.digest) as (run, found):
+            found.update(_training(config, prepared, teacher, kept, place, run))
             if register:
                 version = register_student(
                     place.tracking, kept / "student.onnx", name=f"{name}-{run.run_id[:8]}", licence=config.licence
                 )
                 found["registered"] = version.as_dict()
-        elif isinstance(config, RobustnessConfig):
-            found = _robustness(config, folder, place, run)
-        else:
-            from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
+    elif isinstance(config, RobustnessConfig):
+        manifest = _manifest(config.data, folder, place)
+        images = image_digests(manifest)
+        digest = data_digest(manifest, images)
+        check_digest(config.data, digest, where=manifest.name)
+        with _opened(config, name, kept, place, digest) as (run, found):
+            found.update(_robustness(config, manifest, images, digest, place, run))
+    else:
+        from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
 
-            found = choose_fusion(config, place.threads, shown=place.shown)
-        result = {
-            "experiment": name, "run": run.run_id, "commit": code_commit(), "kind": config.kind,
-            "question": config.question, **found,
-        }  # fmt: skip
+        with _opened(config, name, kept, place, "") as (_, found):
+            found.update(choose_fusion(config, place.threads, shown=place.shown))
+    return found
+
+
+@contextmanager
+def _opened(
+    config: ExperimentConfig, name: str, kept: Path, place: Place, digest: str
+) -> Iterator[tuple[ExperimentRun, dict[str, Any]]]:
+    """A run and its result, which is added to; finished with it at the end, or failed whatever was raised."""
+    run = open_run(place.tracking, name, config, kept, data_digest=digest)
+    result: dict[str, Any] = {
+        "experiment": name, "run": run.run_id, "commit": code_commit(), "kind": config.kind,
+        "question": config.question,
+    }  # fmt: skip
+    try:
+        yield run, result
         run.finish(result)
-    except (LfrError, KeyboardInterrupt):
-        run.fail()
+    except BaseException:
+        with suppress(LfrError):  # what was wrong first is what is told
+            run.fail()
         raise
-    return result
 
 
 def search_experiment(
     config: TrainingConfig, folder: Path, place: Place, grid: Mapping[str, Sequence[Any]], *, at_once: int = 1
 ) -> list[dict[str, Any]]:
     """Train with every combination of values; raises as `run_experiment` and `lfr.training.searching.search`."""
-    for values in itertools.product(*grid.values()):  # better a wrong value now than after hours
-        with_values(config, dict(zip(grid, values, strict=True)))
+    trials = combinations(config, grid)  # better a wrong value now than after hours
     kept = _folder(place.home, f"{folder.resolve().name}-search-{training_digest(config)[:12]}")
     teacher = load_model(TEACHER, threads=place.threads)
-    mirrored = config.augmentation.flip
+    mirrored = any(trial.augmentation.flip for _, trial in trials)
     prepared = prepare(
         _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
     )
@@ -142,11 +165,10 @@ def _folder(home: Path, name: str) -> Path:
     return kept
 
 
-def _training(config: TrainingConfig, folder: Path, kept: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
-    teacher = load_model(TEACHER, threads=place.threads)
-    manifest = _manifest(config.data, folder, place)
-    prepared = prepare(manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown)
-    run.parameters({"data_digest": prepared.digest})
+def _training(
+    config: TrainingConfig, prepared: Prepared, teacher: Model, kept: Path, place: Place, run: ExperimentRun
+) -> dict[str, Any]:
+    manifest = prepared.split.manifest
     run.parameters({f"split.{name}": count for name, count in _counts(prepared).items()})
 
     def said(epoch: int, figures: dict[str, float]) -> None:
@@ -156,10 +178,14 @@ def _training(config: TrainingConfig, folder: Path, kept: Path, place: Place, ru
     files = plan_training(prepared, kept, mirrored=config.augmentation.flip)
     if place.workers:
         network, progressed = fit_with_ray(config, files, workers=place.workers, gpu=torch.cuda.is_available())
-        for epoch, figures in enumerate(progressed.history, start=1):
-            said(epoch, figures)
     else:
         network, progressed = fit(config, files, said=said, shown=place.shown)
+    logged = run.logged("held_out_loss")  # others were trained by workers, or before another run measured the result
+    for epoch, figures in _history(progressed).items():
+        if epoch not in logged:
+            said(epoch, figures)
+    if not progressed.best_epoch:
+        place.said("no epoch lost less on the held-out subjects than the untouched student, which is kept")
     run.figure("training", plot_history(progressed.history))
     digest = write_onnx(network, kept / "student.onnx")
     run.file(kept / "student.onnx")
@@ -189,6 +215,7 @@ def _training(config: TrainingConfig, folder: Path, kept: Path, place: Place, ru
             "epochs": progressed.epoch,
             "best_epoch": progressed.best_epoch,
             "best_held_out_loss": progressed.best_loss,
+            "untouched_held_out_loss": progressed.untouched_loss,
             "images_per_s": float(np.mean([figures["images_per_s"] for figures in history])),
             "data_wait_share": float(np.mean([figures["data_wait_share"] for figures in history])),
             "history": history,
@@ -197,6 +224,13 @@ def _training(config: TrainingConfig, folder: Path, kept: Path, place: Place, ru
         "rows": list(measured.rows),
         "paired": pairs,
     }
+
+
+def _history(progressed: Progressed) -> dict[int, dict[str, float]]:
+    """Figures by epoch; 0 is the student before its first step."""
+    untouched = progressed.untouched_loss
+    before = {} if untouched is None else {0: {"held_out_loss": untouched}}
+    return before | dict(enumerate(progressed.history, start=1))
 
 
 def _verified(
@@ -211,13 +245,11 @@ def _verified(
     )  # fmt: skip
 
 
-def _robustness(config: RobustnessConfig, folder: Path, place: Place, run: ExperimentRun) -> dict[str, Any]:
+def _robustness(
+    config: RobustnessConfig, manifest: Manifest, images: StrArray, digest: str, place: Place, run: ExperimentRun
+) -> dict[str, Any]:
     models = {name: load_model(name, threads=place.threads) for name in config.models}
     first = next(iter(models.values()))
-    manifest = _manifest(config.data, folder, place)
-    images = image_digests(manifest)
-    digest = data_digest(manifest, images)
-    check_digest(config.data, digest, where=manifest.name)
     split = split_subjects(manifest, config.data)
     rows = measuring_rows(manifest, split.measure, config.measuring)
     measured = measure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,6 +77,8 @@ class Fitting:
         Batches of the held-out subjects, the same in every epoch.
     checkpoint
         File of the last whole epoch; the best epoch's weights are in it too.
+    made_from
+        Digests of the data, the split and the teacher, which the checkpoint keeps; it is gone on with on these only.
     worker
         This process among those that train.
     said
@@ -92,6 +94,7 @@ class Fitting:
     order: Order
     held_out: DataLoader[Any]
     checkpoint: Path
+    made_from: Mapping[str, str]
     worker: Worker = field(default_factory=Alone)
     said: Callable[[int, dict[str, float]], None] = lambda _, __: None
     shown: Callable[[Iterable[Any], int, str], Iterable[Any]] = lambda items, _, __: items
@@ -102,7 +105,8 @@ class Fitting:
         Raises
         ------
         TrainingError
-            A loss is not finite, memory does not suffice, or a checkpoint cannot be written.
+            A loss is not finite, memory does not suffice, a checkpoint cannot be written, or it is one of a training
+            on something else.
         """
         config, worker = self.config, self.worker
         self.network.to(worker.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub
@@ -113,11 +117,15 @@ class Fitting:
         average = copy.deepcopy(self.network.state_dict())
         best = copy.deepcopy(average)
         progressed = Progressed()
-        if (found := read_checkpoint(self.checkpoint)) is not None:
+        if (found := read_checkpoint(self.checkpoint, made_from=self.made_from)) is not None:
             content, progressed = found
             both.load_state_dict(content["weights"])
             optimiser.load_state_dict(content["optimiser"])
-            average, best = content["average"], content["best"]
+            for here, name in ((average, "average"), (best, "best")):
+                for key, value in content[name].items():
+                    here[key].copy_(value)  # a checkpoint is read to the CPU, the network may be elsewhere
+        else:
+            self._look_at_untouched(progressed, average)
         together = worker.prepare(_Loss(self.network, self.objective))
         while progressed.epoch < config.epochs and not progressed.finished:
             started = time.perf_counter()
@@ -139,12 +147,21 @@ class Fitting:
                     "optimiser": optimiser.state_dict(),
                     "average": average,
                     "best": best,
+                    "made_from": dict(self.made_from),
                 }
                 write_checkpoint(self.checkpoint, content, progressed)
                 self.said(progressed.epoch, figures)
         self.network.load_state_dict(best)
         self.network.eval()
         return progressed
+
+    def _look_at_untouched(self, progressed: Progressed, average: dict[str, Tensor]) -> None:
+        """Score the student before its first step: what training must do better than."""
+        figures = self._held_out(average)
+        if math.isfinite(figures["held_out_loss"]):
+            progressed.best_loss = progressed.untouched_loss = figures["held_out_loss"]
+            if self.worker.rank == 0:
+                self.said(0, figures)
 
     def _epoch(
         self,
@@ -181,7 +198,7 @@ class Fitting:
                 )
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            _follow(average, self.network, config.optimiser.average)
+            _follow(average, self.network, _decay(config.optimiser.average, epoch * steps + step))
             total += value * len(faces)
             images += len(faces)
             asked = time.perf_counter()
@@ -207,7 +224,7 @@ class Fitting:
         ours = nn.functional.normalize(torch.cat([templates for templates, _ in seen]), dim=1)
         target = torch.cat([wanted for _, wanted in seen])
         if isinstance(self.config.objective, Distillation):
-            return {"held_out_loss": float((1.0 - (ours * target).sum(dim=1)).mean())}
+            return self._agreed(float((1.0 - (ours * target).sum(dim=1)).mean()))
         scores, same = (ours @ ours.T).numpy(), (target[:, None] == target[None]).numpy()
         once = np.triu(np.ones_like(same), k=1)
         mated, non_mated = scores[once & same], scores[once & ~same]
@@ -215,7 +232,12 @@ class Fitting:
             raise TrainingError("held_out_images: too few to hold two images of one person and people to compare with")
         (point,) = fnmr_at_fmr(mated, non_mated, [max(0.01, 1 / len(non_mated))])
         assert point.fnmr.value is not None
-        return {"held_out_loss": point.fnmr.value}
+        return self._agreed(point.fnmr.value)
+
+    def _agreed(self, loss: float) -> dict[str, float]:
+        """The mean over the workers, whose batch norms differ: all must find the same epoch best and stop together."""
+        mean = self.worker.mean(torch.tensor([loss], dtype=torch.float64, device=self.worker.device))
+        return {"held_out_loss": float(mean[0])}
 
 
 class _Loss(nn.Module):
@@ -249,13 +271,21 @@ def _optimiser(config: TrainingConfig, module: nn.Module) -> torch.optim.Optimiz
 
 def _rate(step: int, steps: int, seconds: float, config: TrainingConfig) -> float:
     """Share of the highest learning rate: a straight rise, then half a cosine over steps, or over time if that ends."""
-    rising = max(1, round(steps * config.optimiser.warm_up_share))
-    last = config.optimiser.last_share
-    through = (step - rising) / max(1, steps - rising)
+    rising, last = config.optimiser.warm_up_share, config.optimiser.last_share
+    done = step / steps
     if config.most_minutes is not None:
-        through = max(through, seconds / (60 * config.most_minutes))
-    fall = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, through))))
-    return min(fall, (step + 1) / rising)
+        done = max(done, seconds / (60 * config.most_minutes))
+    through = min(1.0, max(0.0, done - rising) / max(1.0 - rising, 1 / steps))
+    fall = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * through))
+    return min(fall, (done + 1 / steps) / max(rising, 1 / steps))
+
+
+def _decay(decay: float, step: int) -> float:
+    """Decay of the running mean at a step: short at first, so that the initial weights are soon forgotten.
+
+    The rule of TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``.
+    """
+    return min(decay, (1 + step) / (10 + step))
 
 
 def _follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:

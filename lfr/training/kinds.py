@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from lfr.errors import SettingsError
 from lfr.matching import DecisionRule
@@ -27,6 +27,13 @@ class RobustnessConfig(Section):
     measuring: Measuring
     scenes: tuple[SceneSettings, ...] = Field(default=(), description="Simulated scenes of made-up people.")
     threshold: float = Field(default=0.45, ge=-1.0, le=1.0, description="In the scenes.")
+
+    @model_validator(mode="after")
+    def _compares_nothing(self) -> RobustnessConfig:
+        idle = [name for name in ("pairs", "replicates") if getattr(self.measuring, name) != getattr(Measuring(), name)]
+        if idle:
+            raise ValueError(f"measuring.{idle[0]}: does nothing here: no two models are compared, nor pairs verified")
+        return self
 
 
 class FusionConfig(Section):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from lfr.evaluation import (
     verify_templates,
 )
 from lfr.evaluation.paired import ScoredSearches, compare_at_fpir
+from lfr.evaluation.private import write_whole
 from lfr.models import Model
 from lfr.training.config import Condition, Measuring
 from lfr.training.views import joined, make_views, templates_of_views
@@ -230,8 +230,7 @@ def write_scores(path: Path, scores: Scores) -> None:
     text = io.BytesIO()
     np.savez_compressed(text, allow_pickle=False, **columns)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text.getvalue())
+        write_whole(path, lambda file: file.write(text.getvalue()))
     except OSError as error:
         raise RegistryError(f"{path}: cannot keep the scores: {error.strerror}") from error
 

@@ -1,5 +1,8 @@
 """Training with Ray Train: one worker on one CPU or GPU, or many, run the very loop that one process runs.
 
+With several workers gradients are the mean over them, but what looks at a whole batch sees a worker's share of it
+only: batch norms, and the relation of a distillation. So many workers do not give the weights that one gives.
+
 What travels through Ray is settings and names of files. A worker that is
 killed is started again by Ray, and goes on from the last checkpoint.
 """
@@ -14,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lfr.errors import LfrError, TrainingError
+from lfr.errors import InputError, LfrError, TrainingError
 from lfr.models.network import ImageNetwork
 from lfr.training.checkpoints import Progressed, read_checkpoint
 from lfr.training.config import TrainingConfig
@@ -22,7 +25,7 @@ from lfr.training.networks import build_network
 from lfr.training.node import local_node
 from lfr.training.training import TrainingFiles, fit
 
-__all__ = ["fit_with_ray"]
+__all__ = ["check_workers", "fit_with_ray", "root_of"]
 
 _RESTARTS = 2
 
@@ -52,6 +55,15 @@ class _RayWorker:
         return mean
 
 
+def check_workers(config: TrainingConfig, workers: int) -> None:
+    """Raise InputError where several workers are to end by the clock: each has its own, and some would wait on."""
+    if workers > 1 and config.most_minutes is not None:
+        raise InputError(
+            f"--workers {workers} with most_minutes {config.most_minutes:g}: several workers cannot end by the clock; "
+            "train with one, or set most_minutes: null and choose epochs"
+        )
+
+
 def fit_with_ray(
     config: TrainingConfig, files: TrainingFiles, *, workers: int, gpu: bool = False, restarts: int = _RESTARTS
 ) -> tuple[ImageNetwork, Progressed]:
@@ -70,9 +82,12 @@ def fit_with_ray(
 
     Raises
     ------
+    InputError
+        Several workers are to end by the clock.
     TrainingError
         A worker failed for good; what it said is passed on.
     """
+    check_workers(config, workers)
     told = {
         "config": config.model_dump_json(),
         "files": asdict(files),
@@ -95,8 +110,8 @@ def fit_with_ray(
         except LfrError:
             raise
         except Exception as error:  # whatever a worker raised comes wrapped in Ray's own
-            raise TrainingError(f"a training worker failed: {_root(error)}") from error
-    found = read_checkpoint(Path(files.checkpoint))
+            raise TrainingError(f"a training worker failed: {root_of(error)}") from error
+    found = read_checkpoint(Path(files.checkpoint), made_from=files.made_from)
     if found is None:
         raise TrainingError(f"{files.checkpoint}: the workers ended without a checkpoint")
     content, progressed = found
@@ -116,8 +131,8 @@ def _train(told: dict[str, Any]) -> None:
     train.report({"finished": True})
 
 
-def _root(error: BaseException) -> str:
-    """The last thing that was wrong, in one line."""
+def root_of(error: BaseException) -> str:
+    """Return the last thing that was wrong in what Ray raised, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]

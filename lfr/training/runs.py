@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from pydantic import BaseModel
 
 from lfr.errors import RegistryError
+from lfr.evaluation.private import write_whole
 from lfr.registry import Tracking
 from lfr.training.provenance import code_commit, config_digest, environment
 
@@ -44,6 +46,11 @@ class ExperimentRun:
         with self.tracking.asking(f"logging on run {self.run_id}"):
             for name, value in values.items():
                 self.tracking.client.log_metric(self.run_id, name, value, step=step)
+
+    def logged(self, name: str) -> set[int]:
+        """Return the steps that a metric was logged for."""
+        with self.tracking.asking(f"reading run {self.run_id}"):
+            return {metric.step for metric in self.tracking.client.get_metric_history(self.run_id, name)}
 
     def parameters(self, values: Mapping[str, object]) -> None:
         """Log facts that hold for the whole run."""
@@ -80,8 +87,8 @@ class ExperimentRun:
             self.tracking.client.set_terminated(self.run_id, "FAILED")
 
 
-def open_run(tracking: Tracking, name: str, config: BaseModel, folder: Path) -> ExperimentRun:
-    """Start a run, or go on with the one that ``folder`` belongs to.
+def open_run(tracking: Tracking, name: str, config: BaseModel, folder: Path, *, data_digest: str = "") -> ExperimentRun:
+    """Start a run, or go on with the one of these settings and data that was broken off; a finished one stays as it is.
 
     Parameters
     ----------
@@ -92,22 +99,28 @@ def open_run(tracking: Tracking, name: str, config: BaseModel, folder: Path) -> 
     config
         Its settings, each of which becomes a parameter.
     folder
-        Of the run's own files; it remembers the run's id.
+        Of the experiment's own files; it remembers the runs' ids.
+    data_digest
+        Of the data that it is about; '': of none.
+
+    Raises
+    ------
+    RegistryError
+        Runs cannot be kept, or where they are is not known.
     """
-    remembered = folder / "run.json"
-    run = None
-    if remembered.is_file():
-        run_id = str(json.loads(remembered.read_text(encoding="utf-8"))["run_id"])
-        with tracking.asking(f"going on with run {run_id}"):
-            tracking.client.update_run(run_id, "RUNNING")
-        run = ExperimentRun(tracking, run_id)
+    settings = config_digest(config)
+    key = hashlib.sha256(f"{settings} {data_digest}".encode()).hexdigest()
+    remembered = folder / f"run-{key[:16]}.json"
+    run = _broken_off(tracking, remembered)
     if run is None:
-        tags = {"lfr.kind": _KIND, "lfr.experiment": name, "lfr.config_sha256": config_digest(config)}
+        tags = {"lfr.kind": _KIND, "lfr.experiment": name, "lfr.config_sha256": settings}
         with tracking.asking(f"starting a run of {name}"):
             made = tracking.client.create_run(tracking.experiment_id, run_name=name, tags=tags)
         run = ExperimentRun(tracking, str(made.info.run_id))
-        remembered.write_text(json.dumps({"run_id": run.run_id}) + "\n", encoding="utf-8")
+        _remember(remembered, run.run_id)
         run.parameters(_flat(config.model_dump(mode="json")))
+        if data_digest:
+            run.parameters({"data_digest": data_digest})
         run.parameters({f"environment.{key}": value for key, value in environment().items()})
     with tracking.asking(f"logging on run {run.run_id}"):
         # A run that was broken off may go on with other code, and says with which.
@@ -115,6 +128,25 @@ def open_run(tracking: Tracking, name: str, config: BaseModel, folder: Path) -> 
         commits = dict.fromkeys([*before, code_commit()])
         tracking.client.set_tag(run.run_id, "lfr.commits", " ".join(commits))
     return run
+
+
+def _broken_off(tracking: Tracking, remembered: Path) -> ExperimentRun | None:
+    """The run that a file remembers, running again; None where there is none or it has finished."""
+    if not remembered.is_file():
+        return None
+    run_id = str(json.loads(remembered.read_text(encoding="utf-8"))["run_id"])
+    with tracking.asking(f"going on with run {run_id}"):
+        if tracking.client.get_run(run_id).info.status == "FINISHED":
+            return None
+        tracking.client.update_run(run_id, "RUNNING")
+    return ExperimentRun(tracking, run_id)
+
+
+def _remember(remembered: Path, run_id: str) -> None:
+    try:
+        write_whole(remembered, lambda file: file.write(json.dumps({"run_id": run_id}).encode() + b"\n"))
+    except OSError as error:
+        raise RegistryError(f"{remembered}: cannot be written: {error.strerror}") from error
 
 
 def find_run(tracking: Tracking, wanted: str) -> ExperimentRun:

@@ -13,13 +13,18 @@ import torch
 import yaml
 
 from lfr.errors import SettingsError, TrainingError
-from lfr.training.checkpoints import read_checkpoint
+from lfr.training.checkpoints import Progressed, read_checkpoint
 from lfr.training.config import TrainingConfig
 from lfr.training.kinds import validated
 from lfr.training.node import local_node
+from lfr.training.provenance import training_digest
+from lfr.training.ray_workers import root_of
 from lfr.training.training import TrainingFiles, fit
 
-__all__ = ["read_grid", "search", "with_values"]
+__all__ = ["combinations", "read_grid", "search", "with_values"]
+
+_OF_THE_TASK = ("kind", "data", "held_out_images", "measuring", "question", "licence")
+_WHOLE = ("objective", "objective.kind")  # another kind's held-out loss is another number
 
 
 def read_grid(options: Sequence[str]) -> dict[str, list[Any]]:
@@ -45,8 +50,11 @@ def with_values(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingCo
     Raises
     ------
     SettingsError
-        There is no such field, or it does not take the value.
+        There is no such field, it does not take the value, or trials that differ in it are not of one task.
     """
+    for field in values:
+        if field.partition(".")[0] in _OF_THE_TASK or field in _WHOLE:
+            raise SettingsError(f"--over {field}: all trials have it in common, since they are compared on one task")
     content = config.model_dump(mode="json")
     for field, value in values.items():
         *path, last = field.split(".")
@@ -61,17 +69,30 @@ def with_values(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingCo
     return made
 
 
+def combinations(
+    config: TrainingConfig, grid: Mapping[str, Sequence[Any]]
+) -> list[tuple[dict[str, Any], TrainingConfig]]:
+    """Return every combination of values once, with the experiment that it makes; raises as `with_values`."""
+    made = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    trials = [(values, with_values(config, values)) for values in made]
+    return list({training_digest(trial): (values, trial) for values, trial in trials}.values())
+
+
 def search(
     config: TrainingConfig, files: TrainingFiles, folder: Path, grid: Mapping[str, Sequence[Any]], *, at_once: int = 1
 ) -> list[dict[str, Any]]:
     """Train once with every combination of values, with Ray Tune, and return the combinations, the best first.
+
+    All of them are scored on the held-out faces as ``config`` draws and
+    degrades them, whatever the trial trains on. A trial that failed is the
+    last, with what went wrong under ``failed``.
 
     Parameters
     ----------
     config, files
         As for `lfr.training.training.fit`.
     folder
-        Where each combination has its checkpoint; one that is finished there is not trained again.
+        Where each combination has its checkpoint, by its own digest; one that is finished there is not trained again.
     grid
         Values by field.
     at_once
@@ -84,34 +105,49 @@ def search(
     TrainingError
         No trial came to its end.
     """
-    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    trials = []
-    for number, values in enumerate(combinations):
-        place = folder / f"trial-{number:03d}"
+    made = combinations(config, grid)
+    trials: list[dict[str, Any]] = []
+    for _, trial in made:
+        place = folder / f"trial-{training_digest(trial)[:16]}"
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         of_trial = {**asdict(files), "checkpoint": str(place / "checkpoint.pt")}
-        trials.append({"config": with_values(config, values).model_dump_json(), "files": of_trial})
+        trials.append({"config": trial.model_dump_json(), "task": config.model_dump_json(), "files": of_trial})
+    # Ray hides a GPU from a trial that asks for none, which would then train on the CPU.
+    gpus = min(1.0, torch.cuda.device_count() / at_once)
     with local_node(at_once + 1) as kept:
         from ray import tune  # noqa: PLC0415
 
         tuner = tune.Tuner(
-            tune.with_resources(_try, {"cpu": 1}),
+            tune.with_resources(_try, {"cpu": 1, "gpu": gpus} if gpus else {"cpu": 1}),
             param_space={
                 "trial": tune.grid_search(trials),
                 "threads": max(1, (os.cpu_count() or 1) // at_once),
             },
-            tune_config=tune.TuneConfig(max_concurrent_trials=at_once),
+            tune_config=tune.TuneConfig(max_concurrent_trials=at_once, trial_dirname_creator=_named),
             run_config=tune.RunConfig(storage_path=str(kept), verbose=0),
         )
-        tuner.fit()
+        results = tuner.fit()
+        failed = {
+            Path(result.path).name: root_of(result.error)
+            for result in map(results.__getitem__, range(len(results)))
+            if result.error
+        }
     found = []
-    for values, trial in zip(combinations, trials, strict=True):
-        done = read_checkpoint(Path(trial["files"]["checkpoint"]))  # type: ignore[index] # a mapping of names
-        if done is not None:
-            found.append({**values, "held_out_loss": done[1].best_loss, "epochs": done[1].epoch})
-    if not found:
-        raise TrainingError("no trial came to the end of an epoch")
-    return sorted(found, key=lambda row: row["held_out_loss"])
+    for (values, _), told in zip(made, trials, strict=True):
+        checkpoint = told["files"]["checkpoint"]
+        done = read_checkpoint(Path(checkpoint), made_from=files.made_from)
+        progressed = Progressed() if done is None else done[1]
+        loss = progressed.best_loss if done is not None else None
+        reason = failed.get(Path(checkpoint).parent.name, "" if progressed.finished else "ended before its end")
+        found.append({**values, "held_out_loss": loss, "epochs": progressed.epoch, "failed": reason})
+    if all(row["failed"] for row in found):
+        raise TrainingError(f"no trial came to its end: {found[0]['failed']}")
+    return sorted(found, key=lambda row: (bool(row["failed"]), row["held_out_loss"] or 0.0))
+
+
+def _named(trial: Any) -> str:  # noqa: ANN401 # Ray's trial
+    """Ray's folder of a trial is called as ours is, so that what it says is found again."""
+    return Path(trial.config["trial"]["files"]["checkpoint"]).parent.name
 
 
 def _try(told: dict[str, Any]) -> None:
@@ -121,7 +157,8 @@ def _try(told: dict[str, Any]) -> None:
     torch.set_num_threads(told["threads"])
     config = TrainingConfig.model_validate_json(told["trial"]["config"])
     files = TrainingFiles(**told["trial"]["files"])
-    fit(config, files, said=lambda _, figures: tune.report(figures))
+    task = TrainingConfig.model_validate_json(told["trial"]["task"])
+    fit(config, files, task=task, said=lambda _, figures: tune.report(figures))
 
 
 def _value(text: str) -> Any:  # noqa: ANN401

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lfr.errors import ManifestError, TrainingError
 from lfr.evaluation import Manifest, Progress, StrArray, data_digest, image_digests
+from lfr.evaluation.private import write_whole
 from lfr.models import Model
 from lfr.models.network import ImageNetwork
 from lfr.registry.cards import read_data_card
@@ -21,9 +26,9 @@ from lfr.training.faces import Faces, Order, batches
 from lfr.training.fitting import Alone, Fitting, Worker
 from lfr.training.networks import build_network
 from lfr.training.objectives import build_objective
-from lfr.training.split import Split, split_subjects
+from lfr.training.split import PARTS, Split, split_subjects
 from lfr.training.teacher import teacher_file, teacher_templates
-from lfr.types import BoolArray, FloatArray, IntArray
+from lfr.types import BoolArray
 
 __all__ = ["Prepared", "Shown", "TrainingFiles", "check_digest", "fit", "plan_training", "prepare"]
 
@@ -43,6 +48,8 @@ class Prepared:
         (n,) digests of the manifest's images.
     digest
         Data digest.
+    split_digest
+        Of the images of each part, in their order.
     crops
         Faces of those who train and of those held out.
     teacher_digest
@@ -52,6 +59,7 @@ class Prepared:
     split: Split
     images: StrArray
     digest: str
+    split_digest: str
     crops: Crops
     teacher_digest: str
 
@@ -80,7 +88,12 @@ def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirro
     )
     for side in (False, True) if mirrored else (False,):
         teacher_templates(crops, teacher, mirrored=side, progress=_progress(shown, "embedding clean faces"))
-    return Prepared(split, images, digest, crops, teacher.digest)
+    return Prepared(split, images, digest, _split_digest(split, images), crops, teacher.digest)
+
+
+def _split_digest(split: Split, images: StrArray) -> str:
+    parts = {part: images[getattr(split, part)].tolist() for part in PARTS}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def check_digest(data: Data, digest: str, *, where: str) -> None:
@@ -105,12 +118,15 @@ class TrainingFiles:
         File that says which of them train, and whom each shows.
     checkpoint
         File of the last whole epoch.
+    made_from
+        Digests of the data, the split and the teacher: a checkpoint of a training on others is refused.
     """
 
     crops: str
     teacher: tuple[str, ...]
     plan: str
     checkpoint: str
+    made_from: dict[str, str]
 
 
 def plan_training(prepared: Prepared, folder: Path, *, mirrored: bool) -> TrainingFiles:
@@ -125,23 +141,38 @@ def plan_training(prepared: Prepared, folder: Path, *, mirrored: bool) -> Traini
     subject = np.unique(split.manifest.subject_id[crops.row], return_inverse=True)[1].astype(np.int64)
     plan = folder / "plan.npz"
     try:
-        np.savez(plan, trains=np.isin(crops.row, split.train), subject=subject)
+        trains = np.isin(crops.row, split.train)
+        write_whole(plan, lambda file: np.savez(file, trains=trains, subject=subject))
     except OSError as error:
         raise TrainingError(f"{plan}: cannot be written: {error.strerror}") from error
     sides = (False, True) if mirrored else (False,)
     teacher = tuple(str(teacher_file(crops, prepared.teacher_digest, mirrored=side)) for side in sides)
-    return TrainingFiles(str(crops.folder), teacher, str(plan), str(folder / "checkpoint.pt"))
+    made_from = {"data": prepared.digest, "split": prepared.split_digest, "teacher": prepared.teacher_digest}
+    return TrainingFiles(str(crops.folder), teacher, str(plan), str(folder / "checkpoint.pt"), made_from)
 
 
 def fit(
     config: TrainingConfig,
     files: TrainingFiles,
     *,
+    task: TrainingConfig | None = None,
     worker: Worker | None = None,
     said: Callable[[int, dict[str, float]], None] = lambda _, __: None,
     shown: Shown = lambda items, _, __: items,
 ) -> tuple[ImageNetwork, Progressed]:
     """Train, and return the best network with how training went.
+
+    Parameters
+    ----------
+    config, files
+        The experiment, and what it reads.
+    task
+        Experiment whose settings draw and degrade the held-out faces, so that trials of a search do the same task;
+        None: the one that is trained.
+    worker
+        This process among those that train; None: it trains alone.
+    said, shown
+        As for `Fitting`.
 
     Raises
     ------
@@ -155,14 +186,15 @@ def fit(
     teacher = np.stack([np.load(file) for file in files.teacher])
     plan = np.load(files.plan)
     distils = isinstance(config.objective, Distillation)
-    fixed = config.augmentation.model_copy(update={"flip": False})
+    task = task or config
+    targets = teacher if distils else plan["subject"]
 
-    def faces(chosen: BoolArray, augmentation: Augmentation, targets: FloatArray | IntArray) -> Faces:
-        return Faces(crops, np.flatnonzero(chosen), targets, augmentation, config.objective.clean_share, config.seed)
+    def faces(chosen: BoolArray, by: TrainingConfig, augmentation: Augmentation) -> Faces:
+        return Faces(crops, np.flatnonzero(chosen), targets, augmentation, by.objective.clean_share, by.seed)
 
-    training = faces(plan["trains"], config.augmentation, teacher if distils else plan["subject"])
-    held_out = faces(~plan["trains"], fixed, teacher if distils else plan["subject"])
-    held_out = replace(held_out, chosen=held_out.chosen[:: max(1, -(-len(held_out) // config.held_out_images))])
+    training = faces(plan["trains"], config, config.augmentation)
+    held_out = faces(~plan["trains"], task, task.augmentation.model_copy(update={"flip": False}))
+    held_out = replace(held_out, chosen=held_out.chosen[:: max(1, -(-len(held_out) // task.held_out_images))])
     order = Order(
         len(training),
         config.batch_size,
@@ -186,11 +218,24 @@ def fit(
         order,
         batches(held_out, Order(len(held_out), 64, seed=None), loaders=0),
         Path(files.checkpoint),
+        files.made_from,
         worker,
         said,
         shown,
     )
-    return network, fitting.run()
+    with _threads(config.threads):
+        return network, fitting.run()
+
+
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[None]:
+    """So many of torch's threads, and as many as there were after that."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _progress(shown: Shown, description: str) -> Progress:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lfr.errors import ManifestError
 from lfr.evaluation import Manifest, Progress, StrArray, Templates, central_face
+from lfr.evaluation.private import write_whole
 from lfr.models import CROP_SIDE, Model
 from lfr.sources import read_image
 from lfr.training.config import Condition
@@ -120,7 +122,10 @@ def make_views(
                     crop = align(picture, face.landmarks)
                     measured[row] = assess(face, crop).values
                     crops[row] = crop[0]
-        np.savez(facts, found=found, quality=measured)
+        try:  # last, since it says that the faces are there
+            write_whole(facts, lambda file: np.savez(file, found=found, quality=measured))
+        except OSError as error:
+            raise ManifestError(f"{facts}: cannot keep what faces gave here: {error.strerror}") from error
     kept = np.load(facts)
     pixels: Pixels = np.load(folder / "crops.npy", mmap_mode="r")
     return Views(folder, manifest, images, condition, pixels, kept["found"], Quality(kept["quality"]), key)

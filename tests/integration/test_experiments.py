@@ -48,7 +48,7 @@ BASELINE = {
     "kind": "robustness",
     "question": "where does it break?",
     "data": {"dataset": "demo"},
-    "measuring": MEASURING,
+    "measuring": {name: value for name, value in MEASURING.items() if name != "replicates"},
     "scenes": [{"duration_s": 6, "fps": 2, "resolution_wh": [480, 270]}],
 }
 SCENE = {"duration_s": 12, "fps": 3, "people_per_minute": 90, "resolution_wh": [640, 360]}

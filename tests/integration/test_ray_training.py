@@ -83,12 +83,16 @@ print(json.dumps([killed.is_set(), progressed.epoch, len(progressed.history)]))
     assert ran(tmp_path, script) == [True, 12, 12]
 
 
-def test_a_search_trains_every_combination_and_puts_the_best_first(tmp_path: Path) -> None:
+def test_a_search_trains_every_combination_and_puts_the_best_first_and_those_that_failed_last(tmp_path: Path) -> None:
     script = """
-found = search(tiny(epochs=2), files, home / "search", {"optimiser.learning_rate": [1e-9, 3e-3]})
+wild = tiny(epochs=2, optimiser={"clip_norm": 1e30, "warm_up_share": 0.0})
+found = search(wild, files, home / "search", {"optimiser.learning_rate": [1e-9, 1e30, 3e-3]})
 print(json.dumps(found))
 """
-    found = ran(tmp_path, script)
-    assert [row["epochs"] for row in found] == [2, 2]
-    assert found[0]["held_out_loss"] < found[1]["held_out_loss"]
-    assert found[0]["optimiser.learning_rate"] == 3e-3
+    *good, wild = ran(tmp_path, script)
+    assert [row["epochs"] for row in good] == [2, 2]
+    assert good[0]["held_out_loss"] < good[1]["held_out_loss"]
+    assert good[0]["optimiser.learning_rate"] == 3e-3
+    assert [row["failed"] for row in good] == ["", ""]
+    assert (wild["optimiser.learning_rate"], wild["held_out_loss"]) == (1e30, None)
+    assert "loss is" in wild["failed"]

@@ -7,7 +7,7 @@ import pytest
 
 from lfr.errors import ManifestError
 from lfr.evaluation import run_searches, search_rates, threshold_for_fpir
-from lfr.evaluation.paired import ScoredSearches, compare_at_fpir
+from lfr.evaluation.paired import ScoredSearches, _thresholds, compare_at_fpir
 from tests.unit.evaluation.builders import made_manifest, made_templates
 
 
@@ -65,6 +65,35 @@ def test_a_search_without_a_template_is_a_miss_and_no_false_alarm() -> None:
     mate[scores.mated], other[:] = np.nan, np.nan
     lost = ScoredSearches(scores.subject, scores.mated, mate, np.where(scores.mated, other, scores.other_score))
     assert compared(scores, lost).fnir[1].value == 1.0
+
+
+def test_where_no_stranger_has_a_template_nothing_need_be_refused() -> None:
+    scores = scored(0.5)
+    none = np.where(scores.mated, scores.other_score, np.float32(np.nan))
+    lost = ScoredSearches(scores.subject, scores.mated, scores.mate_score, none)
+    found = compared(lost, lost)
+    assert found.thresholds == (-1.0, -1.0)
+    assert found.fnir[0].value == 0.0
+
+
+def test_an_fpir_that_all_strangers_together_keep_is_held_at_the_least_threshold() -> None:
+    scores = scored(0.5, others=20)
+    few = np.where(np.cumsum(~scores.mated) <= 10, np.float32(np.nan), scores.other_score)
+    half = ScoredSearches(scores.subject, scores.mated, scores.mate_score, np.where(scores.mated, 0, few))
+    assert compared(half, half, fpir=0.5).thresholds == (-1.0, -1.0)
+
+
+def test_strangers_with_many_probes_get_as_many_thresholds_as_a_draw_may_need() -> None:
+    single = scored(0.9, listed=60, others=40)
+    rows = np.concatenate([np.flatnonzero(single.mated), np.repeat(np.flatnonzero(~single.mated), 40)])
+    shaken = single.other_score[rows] + np.random.default_rng(0).normal(0, 1e-3, len(rows))
+    many = ScoredSearches(single.subject[rows], single.mated[rows], single.mate_score[rows], shaken.astype(np.float32))
+    fpir, rng = 0.05, np.random.default_rng(2)
+    over = many.other_score >= _thresholds(many, fpir)[-1]
+    people = np.unique(many.subject[~many.mated])
+    alarms = np.array([over[(many.subject == name) & ~many.mated].sum() for name in people])
+    drawn = [alarms[rng.integers(0, len(people), len(people))].sum() for _ in range(2000)]
+    assert min(drawn) > fpir * 40 * len(people)
 
 
 def test_searches_of_other_people_are_not_compared() -> None:

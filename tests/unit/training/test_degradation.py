@@ -51,6 +51,24 @@ def test_a_smaller_face_keeps_less_detail(crop: Pixels) -> None:
     assert detail(small(20.0)) < detail(small(50.0)) < detail(aligned(crop, LANDMARKS, mirrored=False))
 
 
+def test_light_takes_blue_for_darker_than_red(crop: Pixels) -> None:
+    only_light = Augmentation(
+        low_resolution=0, gaussian_blur=0, motion_blur=0, jpeg=0, light=1, noise=0, occlusion=0, jitter_px=0
+    )
+
+    def greens(channel: int) -> list[float]:
+        """What colour that is taken away leaves in a channel that had nothing, for many draws."""
+        coloured = np.zeros_like(crop)
+        coloured[..., channel] = 255
+        lit = (degraded(coloured, LANDMARKS, 100.0, only_light, np.random.default_rng(s), mirrored=False)
+               for s in range(20))  # fmt: skip
+        return [float(face[..., 1].mean()) for face in lit]
+
+    blue, red = greens(0), greens(2)
+    assert max(blue) > 0
+    assert all(b <= r for b, r in zip(blue, red, strict=True))
+
+
 def test_a_face_that_nothing_is_done_to_is_the_aligned_one(crop: Pixels) -> None:
     nothing = Augmentation(
         low_resolution=0, gaussian_blur=0, motion_blur=0, jpeg=0, light=0, noise=0, occlusion=0, jitter_px=0

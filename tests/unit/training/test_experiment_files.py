@@ -13,7 +13,7 @@ from lfr.training.config import Backbone, TrainingConfig
 from lfr.training.kinds import read_experiment, validated
 from lfr.training.networks import build_network
 from lfr.training.provenance import training_digest
-from lfr.training.searching import read_grid, with_values
+from lfr.training.searching import combinations, read_grid, with_values
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
@@ -97,6 +97,25 @@ def test_a_search_puts_values_into_fields_and_checks_them_as_a_file_is() -> None
         with_values(training(), {"optimiser.learning_rate": -1.0})
     with pytest.raises(SettingsError, match="write it as"):
         read_grid(["batch_size"])
+
+
+@pytest.mark.parametrize("field", ["objective.kind", "data.seed", "data", "objective", "held_out_images", "licence"])
+def test_a_search_does_not_vary_what_its_trials_are_compared_on(field: str) -> None:
+    with pytest.raises(SettingsError, match=rf"--over {field}: all trials have it in common"):
+        with_values(training(), {field: 1})
+
+
+def test_a_combination_that_comes_twice_is_one_trial() -> None:
+    trials = combinations(training(), {"batch_size": [8, 16, 8], "optimiser.learning_rate": [1e-4]})
+    assert [values["batch_size"] for values, _ in trials] == [8, 16]
+    assert [trial.batch_size for _, trial in trials] == [8, 16]
+
+
+@pytest.mark.parametrize("idle", [{"pairs": "pairs.txt"}, {"replicates": 100}])
+def test_a_setting_that_a_kind_makes_nothing_of_is_refused(idle: dict[str, Any]) -> None:
+    content = {"kind": "robustness", "question": "does it break", "data": {"dataset": "demo"}, "measuring": idle}
+    with pytest.raises(SettingsError, match=rf"measuring\.{next(iter(idle))}: does nothing here"):
+        validated(content, where="a test")
 
 
 def test_what_is_said_about_a_training_does_not_train_it_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,17 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from lfr.errors import ManifestError, TrainingError
+from lfr.errors import InputError, ManifestError, TrainingError
 from lfr.evaluation import demo_faces
 from lfr.models import Model
+from lfr.training.config import TrainingConfig
 from lfr.training.crops import cut_crops, open_crops
 from lfr.training.faces import Faces, Order, batches
+from lfr.training.fitting import _decay, _rate
 from lfr.training.memory import largest_batch, stating_what_fits
 from lfr.training.networks import build_network
-from lfr.training.training import Prepared, TrainingFiles, fit
+from lfr.training.ray_workers import fit_with_ray
+from lfr.training.training import Prepared, TrainingFiles, fit, plan_training, prepare
 from tests.unit.training.conftest import tiny
 
 
@@ -55,6 +59,69 @@ def test_a_training_that_was_broken_off_ends_as_an_unbroken_one(files: TrainingF
     assert weights(resumed).equal(weights(unbroken))
 
 
+@pytest.mark.parametrize("other", ["data", "split", "teacher"])
+def test_a_checkpoint_of_other_data_is_refused_finished_or_not(files: TrainingFiles, other: str) -> None:
+    fit(tiny(epochs=1), files)
+    elsewhere = replace(files, made_from={**files.made_from, other: "0" * 64})
+    for _ in range(2):
+        with pytest.raises(TrainingError, match=rf"training on other {other} \(.*remove .* to train again"):
+            fit(tiny(epochs=1), elsewhere)
+        _go_on(files)
+
+
+def test_what_a_training_is_made_from_says_who_trains(prepared: Prepared, model: Model, tmp_path: Path) -> None:
+    shared = prepared.crops.folder.parent.parent
+    other_split = tiny(data={"dataset": "demo", "seed": 9}).data
+    other = prepare(demo_faces(), other_split, model, shared, mirrored=False, shown=lambda items, _, __: items)
+    before, after = (plan_training(made, tmp_path, mirrored=False).made_from for made in (prepared, other))
+    assert before["data"] == after["data"]
+    assert before["split"] != after["split"]
+
+
+def test_a_training_that_makes_nobody_better_keeps_the_untouched_student(files: TrainingFiles) -> None:
+    idle = tiny(epochs=1, optimiser={"name": "sgd", "learning_rate": 1e-30, "train_norms": False})
+    network, progressed = fit(idle, files)
+    assert (progressed.best_epoch, progressed.best_loss) == (0, progressed.untouched_loss)
+    assert weights(network).equal(weights(build_network(idle.backbone, seed=idle.seed)))
+
+
+def test_the_mean_of_the_weights_soon_forgets_where_they_began() -> None:
+    assert _decay(0.99, 0) == 0.1
+    assert _decay(0.99, 10_000) == 0.99
+    assert _decay(0.0, 5) == 0.0
+
+
+def test_the_rate_rises_over_a_share_of_the_steps_that_the_clock_leaves() -> None:
+    short = tiny(most_minutes=1.0, optimiser={"learning_rate": 1.0, "warm_up_share": 0.1})
+    # A hundred steps in the minute of a million that the epochs would have.
+    rates = [_rate(step, 1_000_000, 0.6 * step, short) for step in range(100)]
+    assert max(rates) == pytest.approx(rates[10], abs=1e-3)
+    assert rates[10] > 0.99
+    whole = tiny(optimiser={"learning_rate": 1.0, "warm_up_share": 0.1})
+    assert max(range(100), key=lambda step: _rate(step, 100, 9e9, whole)) in {9, 10}
+
+
+def test_a_trial_is_scored_on_the_task_of_the_experiment_that_it_varies(files: TrainingFiles, tmp_path: Path) -> None:
+    base, trial = tiny(epochs=1), tiny(epochs=1, augmentation={"flip": False, "noise": 0.0, "face_px": (90, 100)})
+
+    def untouched(config: TrainingConfig, task: TrainingConfig | None, name: str) -> float | None:
+        return fit(config, replace(files, checkpoint=str(tmp_path / name)), task=task)[1].untouched_loss
+
+    assert untouched(trial, base, "a.pt") == untouched(base, None, "b.pt") != untouched(trial, None, "c.pt")
+
+
+def test_the_threads_that_a_file_asks_for_are_those_that_train(files: TrainingFiles) -> None:
+    before, during = torch.get_num_threads(), []
+    fit(tiny(epochs=1, threads=before + 1), files, said=lambda _, __: during.append(torch.get_num_threads()))
+    assert set(during) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+def test_several_workers_are_not_to_end_by_the_clock(files: TrainingFiles) -> None:
+    with pytest.raises(InputError, match=r"--workers 2 with most_minutes 5"):
+        fit_with_ray(tiny(most_minutes=5), files, workers=2)
+
+
 def test_a_loss_that_is_no_number_stops_and_the_last_good_checkpoint_stays(files: TrainingFiles) -> None:
     good, _ = fit(tiny(epochs=1), files)
     _go_on(files)
@@ -74,7 +141,7 @@ def _go_on(files: TrainingFiles) -> None:
 
 def test_a_full_disk_stops_with_one_line(files: TrainingFiles) -> None:
     checkpoint = Path(files.checkpoint)
-    checkpoint.with_name(f".{checkpoint.name}.partial").symlink_to("/dev/full")
+    checkpoint.with_name(f".{checkpoint.name}.{os.getpid()}").symlink_to("/dev/full")
     with pytest.raises(TrainingError, match=r"cannot write the checkpoint: No space left"):
         fit(tiny(epochs=1), files)
 
@@ -103,6 +170,15 @@ def test_a_gpu_trains_in_bf16_and_leaves_weights_of_f32(files: TrainingFiles) ->
     assert progressed.history[-1]["loss"] < progressed.history[0]["loss"]
     assert {value.device.type for value in network.state_dict().values()} == {"cuda"}
     assert {value.dtype for value in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.gpu
+def test_a_gpu_goes_on_from_a_checkpoint(files: TrainingFiles) -> None:
+    averaged = tiny(optimiser={"learning_rate": 3e-3, "average": 0.9})
+    fit(averaged, files)
+    _go_on(files)
+    _, progressed = fit(averaged.model_copy(update={"epochs": 4}), files)
+    assert progressed.epoch == 4
 
 
 def test_bf16_that_is_asked_for_trains_on_a_cpu_too(files: TrainingFiles) -> None:
@@ -159,8 +235,13 @@ def test_crops_are_readable_by_their_owner_only_and_go_nowhere_by_value(prepared
     folder = prepared.crops.folder
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "crops.npy").stat().st_mode & 0o777 == 0o600
-    assert all(file.stat().st_mode & 0o777 == 0o600 for file in folder.glob("teacher-*.npy"))
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
     assert len(pickle.dumps(prepared.crops)) < 1000
+
+
+def test_a_plan_and_a_checkpoint_are_readable_by_their_owner_only(files: TrainingFiles) -> None:
+    fit(tiny(epochs=1), files)
+    assert {Path(file).stat().st_mode & 0o777 for file in (files.plan, files.checkpoint)} == {0o600}
 
 
 def test_unreadable_images_are_named_and_too_many_of_them_stop(model: Model, tmp_path: Path) -> None:
