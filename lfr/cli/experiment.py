@@ -30,7 +30,7 @@ def run(
     ] = None,
     register: Annotated[bool, typer.Option("--register", help="Register what was trained, as a candidate.")] = False,
     workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Processes of Ray Train (not yet tried out); 0: this one trains.")
+        int, typer.Option("--workers", min=0, help="Processes of Ray Train; 0: this one trains.")
     ] = 0,
     threads: ThreadsOption = None,
     json: JsonOption = False,
@@ -91,7 +91,7 @@ def search(
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train with every combination of some fields' values, with Ray Tune (not yet tried out); nothing is measured.
+    """Train with every combination of some fields' values, with Ray Tune; nothing is measured.
 
     The held-out subjects decide. Write the values that won into config.yaml and run it.
     """
