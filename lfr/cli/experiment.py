@@ -29,9 +29,7 @@ def run(
         typer.Option("--root", metavar="FOLDER", help="Where the data set lies.  [default: below LFR_EVAL_DATA]"),
     ] = None,
     register: Annotated[bool, typer.Option("--register", help="Register what was trained, as a candidate.")] = False,
-    workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Processes of Ray Train; 0: this one trains.")
-    ] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes of Ray Train; 0: this one trains.")] = 0,
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
