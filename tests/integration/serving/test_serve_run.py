@@ -37,6 +37,7 @@ def test_a_node_made_by_make_ray_serves_what_dev_yaml_says(one_thread_model: Mod
             "TMPDIR": folder,
             "LFR_HOME": str(made.home),
         }
+        running: subprocess.Popen[bytes] | None = None
         try:
             node = subprocess.run(
                 [sys.executable, "-m", "lfr.serving.node", "--port", str(free_port())],
@@ -46,7 +47,8 @@ def test_a_node_made_by_make_ray_serves_what_dev_yaml_says(one_thread_model: Mod
             assert "next: serve run serve/dev.yaml" in node.stdout
             log = Path(folder, "log")
             with log.open("w") as out:
-                subprocess.Popen([serve, "run", str(Path(folder, "dev.yaml"))], env=environment, stdout=out, stderr=out)
+                words = [serve, "run", str(Path(folder, "dev.yaml"))]
+                running = subprocess.Popen(words, env=environment, stdout=out, stderr=out)
             url = f"http://127.0.0.1:{port}"
             until(lambda: _answers(url), timeout_s=240)
             answer = httpx.post(
@@ -60,6 +62,8 @@ def test_a_node_made_by_make_ray_serves_what_dev_yaml_says(one_thread_model: Mod
             for process in psutil.process_iter():
                 if _of(process, folder):
                     process.kill()
+            if running is not None:
+                running.wait(30)
 
 
 def _answers(url: str) -> bool:
