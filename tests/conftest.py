@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -112,3 +113,22 @@ def picture(path: Path) -> Pixels:
     pixels = cv2.imread(str(path))
     assert pixels is not None, path
     return pixels.astype(np.uint8)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End at once with what the tests came to, once everything is said.
+
+    Ray, OpenVINO, OpenCV and torch in one process each have threads of their own, and taking the interpreter apart
+    under them crashes now and then after the last test has passed; the process's status must be the tests'.
+    """
+    status = getattr(config, "lfr_status", None)
+    if status is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep what the tests came to."""
+    session.config.lfr_status = int(exitstatus)  # type: ignore[attr-defined]
