@@ -136,6 +136,8 @@ def _refused(error: ValidationError) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0]).replace("_", "-") if first["loc"] else ""
     option = {"sources": "--source", "": "options"}.get(name, f"--{name}")
+    if name == "sources" and len(first["loc"]) > 1:
+        option += f": source {first['loc'][1]}"
     return f"{option}: {first['msg'].removeprefix('Value error, ')}"
 
 
