@@ -13,8 +13,9 @@ from lfr.alerts.history import sees_own_only
 from lfr.alerts.rows import utc_text
 from lfr.audit import force_chain
 from lfr.database import Store
-from lfr.database.tables import Alert, AuditEntry, Deployment, Entry
-from lfr.errors import InputError, NotFoundError
+from lfr.database.tables import Alert, AuditEntry, Entry
+from lfr.deployments.rows import owned
+from lfr.errors import InputError
 
 __all__ = ["AlertEvent", "events_after", "last_sequence"]
 
@@ -84,9 +85,7 @@ def events_after(
     if own_only:
         find = find.where(or_(Alert.id.is_(None), Alert.raised_by == principal.id))
     with store.database.read() as session:
-        deployment = session.get(Deployment, deployment_id)
-        if deployment is None or deployment.force_id != principal.force_id:
-            raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
+        deployment = owned(session, principal, deployment_id)
         return tuple(
             AlertEvent(sequence, action, time, _shown(alert, demo=deployment.demo, reason=None if own_only else reason))
             for sequence, action, time, alert, reason in session.execute(find)

@@ -15,6 +15,7 @@ from lfr.alerts.rows import alert_document, decisions_of, found_alert, standing_
 from lfr.alerts.states import ALERT_STATES, OUTCOME_STATES, AlertState, OutcomeState
 from lfr.database import Store
 from lfr.database.tables import Alert, Base, Deployment, HandOver, Hold, Outcome
+from lfr.deployments.rows import owned
 from lfr.errors import InputError, NotFoundError
 
 __all__ = ["AlertHistory", "AlertSummary", "dismissed", "history_of", "list_alerts", "sees_own_only", "show_alert"]
@@ -121,9 +122,8 @@ def list_alerts(
     if state is not None:
         find = find.where(Alert.state == state)
     with store.database.read() as session:
-        deployment = session.get(Deployment, deployment_id) if deployment_id is not None else None
-        if deployment_id is not None and (deployment is None or deployment.force_id != principal.force_id):
-            raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
+        if deployment_id is not None:
+            owned(session, principal, deployment_id)
         return tuple(
             _summary(alert, demo=demo, held=hold_id is not None) for alert, demo, hold_id in session.execute(find)
         )

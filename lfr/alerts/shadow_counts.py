@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from lfr.access import Principal
 from lfr.database import Store
 from lfr.database.tables import Camera, Deployment, ShadowCount
+from lfr.deployments.rows import owned
 from lfr.errors import ConflictError, NotFoundError
 from lfr.statistics import Rate, wilson
 
@@ -215,7 +216,5 @@ def shadow_records(store: Store, principal: Principal, deployment_id: str) -> tu
     """
     principal.require("deployment.shadow", what=deployment_id)
     with store.database.read() as session:
-        row = session.get(Deployment, deployment_id)
-        if row is None or row.force_id != principal.force_id:
-            raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
+        owned(session, principal, deployment_id)
         return shadows_of(session, deployment_id)

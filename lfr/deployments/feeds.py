@@ -19,6 +19,7 @@ from lfr.access import Principal, record
 from lfr.database import Store
 from lfr.database.tables import Camera, Deployment
 from lfr.deployments.live import LiveDeployment
+from lfr.deployments.rows import owned
 from lfr.errors import ConflictError, NotFoundError
 
 __all__ = ["ACTIVE", "Feed", "FeedState", "active_feeds", "begin_feed", "end_feed", "end_feeds", "feed_of", "note_feed"]
@@ -110,9 +111,7 @@ def end_feed(store: Store, principal: Principal, deployment_id: str, camera_id: 
     """
     principal.require("deployment.feed", what=deployment_id)
     with store.database.write() as session:
-        deployment = session.get(Deployment, deployment_id)
-        if deployment is None or deployment.force_id != principal.force_id:
-            raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
+        owned(session, principal, deployment_id)
         row = _held(session, deployment_id, camera_id)
         if row.feed_id is None:
             raise NotFoundError(f"camera {camera_id}: the service reads nothing for it")

@@ -13,8 +13,8 @@ from lfr.access import Principal, record
 from lfr.database import Store
 from lfr.database.tables import Calibration as CalibrationRow
 from lfr.database.tables import Camera, Deployment
-from lfr.deployments.rows import utc_text
-from lfr.errors import NotAuthorisedError, NotFoundError
+from lfr.deployments.rows import owned, utc_text
+from lfr.errors import NotAuthorisedError
 from lfr.matching import DecisionRule
 from lfr.types import Calibration
 
@@ -22,6 +22,7 @@ __all__ = [
     "DEMO_NOTICE",
     "LiveDeployment",
     "Standing",
+    "check_live",
     "ended_by",
     "live",
     "live_now",
@@ -116,9 +117,7 @@ def live(store: Store, principal: Principal, deployment_id: str) -> LiveDeployme
     """
     principal.require("deployment.run", what=deployment_id)
     with store.database.read() as session:
-        row = session.get(Deployment, deployment_id)
-        if row is None or row.force_id != principal.force_id:
-            raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
+        row = owned(session, principal, deployment_id)
         now = store.now()
         if (stands := _standing(row.state, row.starts_at, row.ends_at, now=now)) != "live":
             window = f"its window is {utc_text(row.starts_at)} to {utc_text(row.ends_at)}, and it is {utc_text(now)}"
@@ -141,6 +140,12 @@ def standing(store: Store, deployment_id: str) -> Standing:
     with store.database.read() as session:
         row = session.execute(find).one_or_none()
     return "gone" if row is None else _standing(row.state, row.starts_at, row.ends_at, now=store.now())
+
+
+def check_live(store: Store, deployment_id: str) -> None:
+    """Raise NotAuthorisedError unless a deployment is live and inside its window; the message says where it stands."""
+    if (stands := standing(store, deployment_id)) != "live":
+        raise NotAuthorisedError(f"deployment {deployment_id}: is {stands}, not live")
 
 
 def ended_by(store: Store, deployment_id: str) -> Literal["withdrawn", "ended"]:

@@ -13,7 +13,21 @@ from lfr.audit.chain import canonical
 from lfr.database.tables import Deployment, Watchlist
 from lfr.errors import ConflictError, NotFoundError
 
-__all__ = ["deployment_digest", "due", "held", "held_list", "require_state", "utc_text"]
+__all__ = ["deployment_digest", "due", "held", "held_list", "owned", "require_state", "utc_text"]
+
+
+def owned(session: Session, principal: Principal, deployment_id: str) -> Deployment:
+    """Return a deployment's row, to read it.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such deployment in the principal's force.
+    """
+    row = session.get(Deployment, deployment_id)
+    if row is None or row.force_id != principal.force_id:
+        raise NotFoundError(f"deployment {deployment_id}: there is none of that name")
+    return row
 
 
 def held(session: Session, principal: Principal, deployment_id: str) -> Deployment:

@@ -12,14 +12,14 @@ from typing import Protocol
 from lfr.access import Principal
 from lfr.alerts import RaisedAlert, dismissed
 from lfr.database import Store
-from lfr.deployments import LiveDeployment, standing
+from lfr.deployments import LiveDeployment
 from lfr.errors import BusyError, LfrError, NotAuthorisedError, StoreUnavailableError
 from lfr.pipeline import StreamProcessor, StreamSettings
 from lfr.pipeline.station import Station
 from lfr.pipeline.stream import FaceReader, References
 from lfr.serving.alive import Alive, HeldFaces, WatchedReader
 from lfr.serving.crossing import SentFrame
-from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.liveness import LIVE_FOR_S, Liveness
 from lfr.serving.order import FrameOrder, Position
 from lfr.serving.screen import Picture, Screen
 from lfr.serving.settings import Limits
@@ -117,7 +117,7 @@ class CameraPost:
         self._faces_before = self._held_before = self._index = 0
         self._principal: Principal | None = None
         self._waiting, self._lock = 0, threading.Lock()
-        self._looked_at = self._taken_at = float("-inf")
+        self._live, self._taken_at = Liveness(store, deployment.id), float("-inf")
         self._screen = Screen()
         self._alerted: dict[int, RaisedAlert] = {}  # tracks of the current stream that alerts are about
         self._asked_at = float("-inf")
@@ -255,12 +255,11 @@ class CameraPost:
             self._alerted = {track: alert for track, alert in self._alerted.items() if alert.id not in gone}
 
     def _check_live(self) -> None:
-        deployment = self._deployment
-        if time.monotonic() - self._looked_at > LIVE_FOR_S:
-            if (stands := standing(self._store, deployment.id)) != "live":
-                self.close()
-                raise NotAuthorisedError(f"deployment {deployment.id}: is {stands}, not live")
-            self._looked_at = time.monotonic()
+        try:
+            self._live.check()
+        except NotAuthorisedError:
+            self.close()
+            raise
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
-from lfr.deployments import LiveDeployment, standing
-from lfr.errors import NotAuthorisedError
+from lfr.deployments import LiveDeployment
 from lfr.matching import shard
 from lfr.serving.alive import Alive, HeldFaces
+from lfr.serving.liveness import Liveness
 from lfr.serving.logs import log_json
 from lfr.serving.opening import open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.types import Embeddings, FloatArray
 from lfr.watchlist import load_sealed
 
-__all__ = ["LIVE_FOR_S", "Matcher"]
-
-LIVE_FOR_S = 0.25
-"""Seconds for which the answer that a deployment is live is believed."""
+__all__ = ["Matcher"]
 
 
 class Matcher:
@@ -37,10 +32,10 @@ class Matcher:
 
     def __init__(self, args: AppArgs, deployment: LiveDeployment, part: int = 0) -> None:
         log_json()
-        self._store = open_service_store(args)
-        self._deployment = deployment
+        store = open_service_store(args)
+        self._live = Liveness(store, deployment.id)
         sealed = load_sealed(
-            self._store,
+            store,
             deployment.watchlist_id,
             digest=deployment.watchlist_digest,
             model_digest=deployment.model_digest,
@@ -48,7 +43,6 @@ class Matcher:
         # The whole list was read, because its digest is of the whole; what is not this part's is let go here.
         self._digest = sealed.digest
         self._snapshot = shard(sealed.snapshot, part, args.matchers(deployment.watchlist_size))
-        self._looked_at = float("-inf")
         self._alive = Alive()
 
     def held(self) -> HeldFaces:
@@ -73,8 +67,5 @@ class Matcher:
         ModelMismatchError
             Another model made the templates.
         """
-        if time.monotonic() - self._looked_at > LIVE_FOR_S:
-            if (stands := standing(self._store, self._deployment.id)) != "live":
-                raise NotAuthorisedError(f"deployment {self._deployment.id}: is {stands}, not live")
-            self._looked_at = time.monotonic()
+        self._live.check()
         return self._snapshot.subject_scores(Embeddings(self._alive.templates(vectors), model_digest))

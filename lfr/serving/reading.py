@@ -23,7 +23,7 @@ from typing import Protocol
 from lfr.access import Principal, holder
 from lfr.alerts import count_faces
 from lfr.database import Store
-from lfr.deployments import Feed, FeedState, feed_of, note_feed, standing
+from lfr.deployments import Feed, FeedState, check_live, feed_of, note_feed
 from lfr.errors import (
     AccessDeniedError,
     InputError,
@@ -35,7 +35,7 @@ from lfr.errors import (
 )
 from lfr.serving.camera import CameraPost, FrameReader
 from lfr.serving.crossing import crossing
-from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.liveness import LIVE_FOR_S
 from lfr.serving.order import Position
 from lfr.serving.tally import Tally
 from lfr.sources import Source, SourceEvent, is_recorded, source_name
@@ -277,17 +277,15 @@ class Reading:
             return
         try:
             now = feed_of(self._store, self.feed.deployment_id, self.feed.camera_id)
-            stands = standing(self._store, self.feed.deployment_id)
             principal = holder(self._store, self.feed.begun_by)
             principal.require("deployment.feed")
+            if now is None or now.id != self.feed.id or not now.active:
+                raise _Ended
+            check_live(self._store, self.feed.deployment_id)
         except StoreUnavailableError:
             if self._principal is None:
                 raise
             return  # nothing alerts meanwhile, because that asks it too
-        if now is None or now.id != self.feed.id or not now.active:
-            raise _Ended
-        if stands != "live":
-            raise NotAuthorisedError(f"deployment {self.feed.deployment_id}: is {stands}, not live")
         self._principal, self._looked_at = principal, time.monotonic()
 
     def _wait(self, seconds: float) -> None:

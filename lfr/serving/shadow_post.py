@@ -6,19 +6,17 @@ camera compares with the field version's alerts and forgets.
 
 from __future__ import annotations
 
-import time
-
 from lfr.access import Principal
 from lfr.database import Store
-from lfr.deployments import LiveDeployment, served_fpir, standing
+from lfr.deployments import LiveDeployment, served_fpir
 from lfr.deployments.calibrations import check_calibration
-from lfr.errors import NotAuthorisedError, ServiceError
+from lfr.errors import ServiceError
 from lfr.matching import DecisionRule
 from lfr.pipeline import Recogniser, StreamSettings
 from lfr.pipeline.shadow import ShadowSight, ShadowWatch
 from lfr.serving.alive import Alive, HeldFaces, WatchedReader
 from lfr.serving.crossing import SentFrame
-from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.liveness import Liveness
 from lfr.serving.settings import Limits
 from lfr.types import Calibration
 from lfr.watchlist.shadowing import EnrolledAnew, enrol_sealed
@@ -54,8 +52,8 @@ class ShadowPost:
     ) -> None:
         self._store, self._deployment, self._reader = store, deployment, reader
         self._max_pixels = limits.frame_pixels
-        self._looked_at = float("-inf")
-        self._check_live()
+        self._live = Liveness(store, deployment.id)
+        self._live.check()
         check_calibration(
             calibration,
             demo=deployment.demo,
@@ -96,21 +94,15 @@ class ShadowPost:
 
     def look(self, camera_id: str, picture: SentFrame, time_s: float) -> ShadowSight:
         """As `ShadowWatch.look`; raises NotAuthorisedError once the deployment is not live."""
-        self._check_live()
+        self._live.check()
         return self._watch(camera_id).look(picture, time_s)
 
     def end_stream(self, camera_id: str) -> ShadowSight:
         """As `ShadowWatch.end_stream`."""
-        self._check_live()
+        self._live.check()
         return self._watch(camera_id).end_stream()
 
     def _watch(self, camera_id: str) -> ShadowWatch:
         if camera_id not in self._watches:
             raise ServiceError(f"camera {camera_id}: the shadow began anew")
         return self._watches[camera_id]
-
-    def _check_live(self) -> None:
-        if time.monotonic() - self._looked_at > LIVE_FOR_S:
-            if (stands := standing(self._store, self._deployment.id)) != "live":
-                raise NotAuthorisedError(f"deployment {self._deployment.id}: is {stands}, not live")
-            self._looked_at = time.monotonic()

@@ -21,7 +21,7 @@ from lfr.models import Model, load_model
 from lfr.pipeline import Recogniser
 from lfr.serving.api import Service, create_app
 from lfr.serving.api.sessions import COOKIE, LASTS
-from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.liveness import LIVE_FOR_S
 from lfr.serving.opening import ServedModel
 from lfr.serving.order import Position
 from lfr.serving.settings import Limits

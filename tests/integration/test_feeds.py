@@ -286,7 +286,7 @@ def test_what_the_end_of_a_stream_decides_is_committed_once_the_database_is_back
     for index, jpeg in enumerate(walk(LISTED, frames=few)):
         answer = post.frame(operator, jpeg, Position(began + timedelta(seconds=index / 10), "a", index))
         assert answer.alerts == ()
-    monkeypatch.setattr("lfr.serving.camera.LIVE_FOR_S", 60.0)
+    monkeypatch.setattr("lfr.serving.liveness.LIVE_FOR_S", 60.0)
     database = made.home / "lfr.db"
     away = database.with_suffix(".away")
     store.close()

@@ -19,7 +19,7 @@ from lfr.serving.api.metrics import Metrics
 from lfr.serving.api.problems import UnauthenticatedError
 from lfr.serving.api.sessions import COOKIE, Sessions, check_same_site
 from lfr.serving.camera import FrameAnswer
-from lfr.serving.matcher import LIVE_FOR_S
+from lfr.serving.liveness import LIVE_FOR_S
 from lfr.serving.opening import ServedModel, ServedShadow
 from lfr.serving.order import Position
 from lfr.serving.screen import Picture
