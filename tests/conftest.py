@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
@@ -113,6 +114,16 @@ def picture(path: Path) -> Pixels:
     pixels = cv2.imread(str(path))
     assert pixels is not None, path
     return pixels.astype(np.uint8)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the real standard error, which is not captured yet."""
+    config.lfr_stderr = os.dup(2)  # type: ignore[attr-defined]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have a crash say where on the real standard error: Ray points faulthandler to where a test's output goes."""
+    faulthandler.enable(file=item.config.lfr_stderr)  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(trylast=True)
