@@ -21,6 +21,7 @@ from lfr.serving.feeding import Feeder
 from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedModel, ServedShadow, open_service_store
 from lfr.serving.order import Position
+from lfr.serving.own_reader import OwnReader
 from lfr.serving.remote import RemoteReader, RemoteReferences
 from lfr.serving.screen import Picture
 from lfr.serving.settings import AppArgs
@@ -68,7 +69,9 @@ class Camera:
             limits=args.limits,
             shadow=_feed(args, store, deployment, camera_id, shadow) if shadow else None,
         )
-        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=reader)
+        # One detector on a GPU serves all cameras; on processors the way of a frame to another process only costs.
+        looks = reader if args.detector.gpus else OwnReader(args, model, reader)
+        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=looks)
         self._camera_id = camera_id
         self.look(args.addresses)  # it may have been feeding before its process ended
         threading.Thread(target=self._rest, name="rest", daemon=True).start()

@@ -34,7 +34,6 @@ from lfr.errors import (
     StoreUnavailableError,
 )
 from lfr.serving.camera import CameraPost, FrameReader
-from lfr.serving.crossing import crossing
 from lfr.serving.liveness import LIVE_FOR_S
 from lfr.serving.order import Position
 from lfr.serving.tally import Tally
@@ -217,7 +216,7 @@ class Reading:
     def _begin(self, pixels: Pixels) -> Callable[[], Faces]:
         """Begin to look for faces in a frame, and return what waits for them."""
         try:
-            return self._reader.begin(crossing(pixels))
+            return self._reader.begin(pixels)
         except (ServiceError, InputError) as error:
             return partial(_fail, error)
 

@@ -12,10 +12,10 @@ import ray
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
-from lfr.errors import LfrError, LimitError, ModelMismatchError, ServiceError
+from lfr.errors import LfrError, ModelMismatchError, ServiceError
 from lfr.matching import PAIRWISE_PROBES, ShardMerge
 from lfr.pipeline.recogniser import read_crops
-from lfr.serving.crossing import CROSSING_BYTES, SentFrame, size_of
+from lfr.serving.crossing import SentFrame, crossing
 from lfr.types import Embeddings, Faces, FloatArray, Pixels
 from lfr.vision import Quality
 
@@ -38,15 +38,14 @@ class RemoteReader:
         self._detector, self._embedder, self._model_digest = detector, embedder, model_digest
 
     def begin(self, picture: SentFrame) -> Callable[[], Faces]:
-        """Begin to look for faces in a frame of at most `CROSSING_BYTES`, encoded or (height, width, 3) BGR."""
-        if size_of(picture) > CROSSING_BYTES:
-            raise LimitError(f"frame: {size_of(picture)} bytes; {CROSSING_BYTES} are the most")
+        """Begin to look for faces in a frame, encoded or (height, width, 3) BGR, and return what waits for them."""
+        sent = crossing(picture)
         with _as_own_errors():
-            response: DeploymentResponse[Faces | LfrError] = self._detector.detect.remote(picture)  # type: ignore[assignment]
+            response: DeploymentResponse[Faces | LfrError] = self._detector.detect.remote(sent)  # type: ignore[assignment]
         return partial(_faces, response)
 
     def detect(self, pixels: Pixels) -> Faces:
-        """Return the faces of a (height, width, 3) BGR picture of at most `CROSSING_BYTES`."""
+        """Return the faces of a (height, width, 3) BGR picture."""
         return self.begin(pixels)()
 
     def crops(self, pixels: Pixels, faces: Faces) -> tuple[Pixels, Quality]:

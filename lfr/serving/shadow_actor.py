@@ -9,11 +9,11 @@ from typing import Any
 import ray
 
 from lfr.deployments import LiveDeployment
-from lfr.errors import LfrError, LimitError
+from lfr.errors import LfrError
 from lfr.pipeline import Recogniser
 from lfr.pipeline.shadow import ShadowSight
 from lfr.serving.alive import HeldFaces
-from lfr.serving.crossing import CROSSING_BYTES, SentFrame, crossing, size_of
+from lfr.serving.crossing import SentFrame, crossing
 from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedShadow, open_model, open_service_store
 from lfr.serving.settings import AppArgs
@@ -111,9 +111,7 @@ class RemoteShadow:
 
     def look(self, picture: SentFrame, time_s: float) -> ShadowSight:
         """Take the next frame; it travels inside the call, and never through the object store."""
-        sent = picture if isinstance(picture, bytes) else crossing(picture)
-        if size_of(sent) > CROSSING_BYTES:
-            raise LimitError(f"frame: {size_of(sent)} bytes; {CROSSING_BYTES} are the most")
+        sent = crossing(picture)
         return _sight(ray.get(self._actor.look.remote(self._camera_id, sent, time_s), timeout=_ANSWER_S))
 
     def end_stream(self) -> ShadowSight:
