@@ -19,8 +19,9 @@ import torch
 
 from lfr.errors import InputError, ModelError, RuntimeUnavailableError
 from lfr.models.network import ImageNetwork
+from lfr.models.pack import SFACE, YUNET, weights_folder
 from lfr.models.runtimes import import_openvino, openvino_graph
-from lfr.models.weights import SFACE, YUNET, load_sface, load_yunet, weights_folder
+from lfr.models.weights import load_sface, load_yunet
 from lfr.types import FloatArray
 
 __all__ = ["FORMATS", "Export", "export_models", "onnx_bytes"]

@@ -11,17 +11,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lfr.errors import WeightsError
+from lfr.models.loading import network_facts, network_of
+from lfr.models.pack import weights_folder
 from lfr.models.runtimes import OnnxNetwork, onnx_errors
-from lfr.models.versions import (
-    ALIGNMENT_TEMPLATE,
-    CROP_SIDE,
-    DETECTOR_INPUT,
-    Model,
-    ModelVersion,
-    network_facts,
-    network_of,
-)
-from lfr.models.weights import load_yunet, weights_folder
+from lfr.models.versions import ALIGNMENT_TEMPLATE, CROP_SIDE, DETECTOR_INPUT, Model, ModelVersion
+from lfr.models.weights import load_yunet
 
 __all__ = ["Preprocessing", "load_onnx_model"]
 

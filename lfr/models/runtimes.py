@@ -1,4 +1,4 @@
-"""Runtimes behind one protocol: torch, OpenVINO and ONNX Runtime.
+"""Runtimes behind one protocol: OpenVINO, ONNX Runtime and, in `lfr.models.torch_network`, torch.
 
 A runtime is chosen by name and never replaced by another in silence: what is
 asked for and cannot be had raises `RuntimeUnavailableError`. Heavy packages
@@ -11,27 +11,28 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from lfr.errors import RuntimeUnavailableError
-from lfr.models.network import ImageNetwork
 from lfr.types import FloatArray, Pixels
 
 if TYPE_CHECKING:
     import openvino as ov
 
+    from lfr.models.network import ImageNetwork
+
 __all__ = [
     "Network",
     "OnnxNetwork",
     "OpenVinoNetwork",
-    "TorchNetwork",
     "check_runtime",
     "import_openvino",
     "onnx_errors",
     "openvino_graph",
+    "save_openvino",
 ]
 
 
@@ -47,49 +48,15 @@ class Network(Protocol):
         ...
 
 
-class TorchNetwork:
-    """The reference runtime.
-
-    Parameters
-    ----------
-    module
-        The network, in evaluation mode.
-    precision
-        ``f32``, or ``bf16`` for autocast with float32 accumulation.
-    device
-        ``cpu`` or ``cuda``.
-
-    Raises
-    ------
-    RuntimeUnavailableError
-        CUDA is asked for where torch finds none.
-    """
-
-    def __init__(self, module: ImageNetwork, *, precision: str = "f32", device: str = "cpu") -> None:
-        check_runtime("torch", precision=precision, device=device)
-        self._module = module.to(device)
-        self._device, self._rgb, self._bf16 = device, module.rgb, precision == "bf16"
-
-    @torch.inference_mode()
-    def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
-        """Run the network once over the batch."""
-        # torch takes no read-only array, which pixels from shared memory are
-        x = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).to(self._device).permute(0, 3, 1, 2)
-        x = (x.flip(1) if self._rgb else x).float()
-        with torch.autocast(self._device, torch.bfloat16, enabled=self._bf16):
-            y = self._module(x)
-        return tuple(t.float().cpu().numpy() for t in ((y,) if isinstance(y, torch.Tensor) else y))
-
-
 class OpenVinoNetwork:
     """The default runtime on CPU. Colour order and number format are part of the compiled graph.
 
     Parameters
     ----------
-    module
-        The network, in evaluation mode; it is converted, not kept.
+    network
+        In evaluation mode, which is converted and not kept; or the file of `save_openvino`.
     precision
-        As for `TorchNetwork`; bf16 needs a processor that has it.
+        ``f32``, or ``bf16`` where the processor has it.
     threads
         Number of threads; None leaves the choice to OpenVINO.
 
@@ -99,7 +66,7 @@ class OpenVinoNetwork:
         The processor lacks bf16, or OpenVINO compiled for another precision than asked for.
     """
 
-    def __init__(self, module: ImageNetwork, *, precision: str = "f32", threads: int | None = None) -> None:
+    def __init__(self, network: ImageNetwork | Path, *, precision: str = "f32", threads: int | None = None) -> None:
         check_runtime("openvino", precision=precision)
         core = import_openvino().Core()
         settings = {
@@ -110,25 +77,13 @@ class OpenVinoNetwork:
         }
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
-        self._compiled = core.compile_model(self._graph(module), "CPU", settings)
+        graph = core.read_model(network) if isinstance(network, Path) else _pictures_graph(network)
+        self._compiled = core.compile_model(graph, "CPU", settings)
         compiled_for = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if compiled_for != precision:
             raise RuntimeUnavailableError(f"OpenVINO was asked for {precision} and compiled for {compiled_for}")
         self._request = self._compiled.create_infer_request()
         self._outputs = len(self._compiled.outputs)
-
-    @staticmethod
-    def _graph(module: ImageNetwork) -> ov.Model:
-        ov = import_openvino()
-        graph = openvino_graph(module)
-        prepost = ov.preprocess.PrePostProcessor(graph)
-        picture = prepost.input(0)
-        picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-        picture.model().set_layout(ov.Layout("NCHW"))
-        steps = picture.preprocess().convert_element_type(ov.Type.f32)
-        if module.rgb:
-            steps.reverse_channels()
-        return prepost.build()
 
     def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:
         """Run the network once over the batch."""
@@ -208,10 +163,13 @@ def check_runtime(runtime: str, *, precision: str = "f32", device: str = "cpu") 
             raise RuntimeUnavailableError(
                 "OpenVINO bf16 needs a processor with AVX512_BF16 or AMX, and this one has neither; use openvino-f32"
             )
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeUnavailableError(
-            "CUDA was asked for and torch finds no CUDA device; choose a CPU version such as openvino-f32"
-        )
+    elif device == "cuda":
+        import torch  # noqa: PLC0415 - takes seconds to import
+
+        if not torch.cuda.is_available():
+            raise RuntimeUnavailableError(
+                "CUDA was asked for and torch finds no CUDA device; choose a CPU version such as openvino-f32"
+            )
 
 
 def onnx_errors() -> tuple[type[Exception], ...]:
@@ -224,6 +182,8 @@ def onnx_errors() -> tuple[type[Exception], ...]:
 
 def openvino_graph(module: ImageNetwork) -> ov.Model:
     """Convert a network to an OpenVINO graph in float32 with free batch and picture size."""
+    import torch  # noqa: PLC0415 - takes seconds to import
+
     ov = import_openvino()
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch's tracer is deprecated and what OpenVINO reads
@@ -233,9 +193,36 @@ def openvino_graph(module: ImageNetwork) -> ov.Model:
         return ov.convert_model(traced)
 
 
+def save_openvino(module: ImageNetwork, file: Path) -> None:
+    """Write a network as a graph over pictures, in float32, that `OpenVinoNetwork` runs without torch.
+
+    Parameters
+    ----------
+    module
+        In evaluation mode.
+    file
+        Ends in ``.xml``; the weights go beside it, ending in ``.bin``.
+    """
+    import_openvino().save_model(_pictures_graph(module), file, compress_to_fp16=False)
+
+
 def import_openvino() -> ov:
     """Import OpenVINO with its telemetry cut off: the package it would report through cannot be imported."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # how Python blocks an import
     import openvino  # noqa: PLC0415 - only after the line above
 
     return openvino
+
+
+def _pictures_graph(module: ImageNetwork) -> ov.Model:
+    """Convert a network to a graph over pictures as they are: (n, height, width, 3) BGR ``uint8``."""
+    ov = import_openvino()
+    graph = openvino_graph(module)
+    prepost = ov.preprocess.PrePostProcessor(graph)
+    picture = prepost.input(0)
+    picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    picture.model().set_layout(ov.Layout("NCHW"))
+    steps = picture.preprocess().convert_element_type(ov.Type.f32)
+    if module.rgb:
+        steps.reverse_channels()
+    return prepost.build()

@@ -7,36 +7,24 @@ calibration made with one version are never used with another.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
 
-import torch
-
-from lfr.errors import ModelError, RuntimeUnavailableError
-from lfr.models.export import onnx_bytes
-from lfr.models.network import ImageNetwork
-from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, TorchNetwork, check_runtime
-from lfr.models.weights import load_sface, load_yunet, weights_folder
-from lfr.types import FloatArray, Pixels
+from lfr.models.runtimes import Network
 
 __all__ = [
     "ALIGNMENT_TEMPLATE",
     "CROP_SIDE",
     "DEFAULT_VERSION",
     "DETECTOR_INPUT",
+    "STRIDES",
     "VERSIONS",
     "Model",
     "ModelVersion",
-    "load_model",
-    "network_facts",
-    "network_of",
-    "version_digest",
 ]
 
 CROP_SIDE = 112
+STRIDES = (8, 16, 32)
+"""Of the detector, in pixels."""
 DETECTOR_INPUT = {"input": "BGR 0..255, sides multiples of 32"}
 ALIGNMENT_TEMPLATE = (
     (38.2946, 51.6963),
@@ -107,107 +95,3 @@ class Model:
     detector: Network
     embedder: Network
     embedding_size: int = 128
-
-
-def load_model(
-    name: str = DEFAULT_VERSION,
-    *,
-    threads: int | None = None,
-    weights: Path | None = None,
-    only: Literal["detector", "embedder"] | None = None,
-) -> Model:
-    """Load a version.
-
-    Parameters
-    ----------
-    name
-        One of `VERSIONS`.
-    threads
-        Threads for the networks on CPU; None leaves the choice to the runtime.
-        Torch has one number for the whole process, which this sets.
-    weights
-        Folder of the weight pack; None takes the installed one.
-    only
-        The one network to make ready, for a process that uses no other; the digest is of both all the same, and
-        using the other raises ModelError.
-
-    Raises
-    ------
-    RuntimeUnavailableError
-        No such version, or its runtime, device or precision is not here.
-    WeightsError
-        A weight file is missing or is not the pinned one.
-    """
-    version, detector, embedder = _parts(name, weights)
-
-    def ready(part: str, module: ImageNetwork) -> Network:
-        return network_of(version, module, threads=threads) if only in (None, part) else _NotLoaded(part)
-
-    digest = _digest(version, detector=detector, embedder=embedder)
-    return Model(version, digest, ready("detector", detector), ready("embedder", embedder))
-
-
-def version_digest(name: str = DEFAULT_VERSION, *, weights: Path | None = None) -> str:
-    """Return the digest that a version would load with here, without making its networks ready.
-
-    Raises
-    ------
-    RuntimeUnavailableError, WeightsError
-        As `load_model`.
-    """
-    version, detector, embedder = _parts(name, weights)
-    check_runtime(version.runtime, precision=version.precision, device=version.device)
-    return _digest(version, detector=detector, embedder=embedder)
-
-
-@dataclass(frozen=True)
-class _NotLoaded:
-    """In place of a network that was not asked for."""
-
-    part: str
-
-    def __call__(self, pixels: Pixels) -> tuple[FloatArray, ...]:  # noqa: ARG002 # the protocol's
-        raise ModelError(f"the model was loaded without its {self.part}")
-
-
-def _parts(name: str, weights: Path | None) -> tuple[ModelVersion, ImageNetwork, ImageNetwork]:
-    if name not in VERSIONS:
-        raise RuntimeUnavailableError(f"no model version {name!r}; there are {', '.join(VERSIONS)}")
-    folder = weights or weights_folder()
-    return VERSIONS[name], load_yunet(folder), load_sface(folder)
-
-
-def network_of(version: ModelVersion, module: ImageNetwork, *, threads: int | None) -> Network:
-    """Return a network on a version's runtime."""
-    if version.runtime == "openvino":
-        return OpenVinoNetwork(module, precision=version.precision, threads=threads)
-    if version.runtime == "onnxruntime":
-        return OnnxNetwork(onnx_bytes(module), rgb=module.rgb, threads=threads)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return TorchNetwork(module, precision=version.precision, device=version.device)
-
-
-def _digest(version: ModelVersion, *, detector: ImageNetwork, embedder: ImageNetwork) -> str:
-    content: dict[str, Any] = {
-        "detector": {**network_facts(detector), **DETECTOR_INPUT},
-        "embedder": {
-            **network_facts(embedder),
-            "input": f"RGB 0..255, {CROP_SIDE}x{CROP_SIDE}",
-            "alignment": {"transform": "similarity, least squares", "template": ALIGNMENT_TEMPLATE},
-            "output": "L2-normalised",
-        },
-        "runtime": version.runtime,
-        "precision": version.precision,
-        "device": version.device,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def network_facts(module: ImageNetwork) -> dict[str, str]:
-    """Digests of a network's structure and weights."""
-    tensors = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        tensors.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        tensors.update(tensor.numpy().tobytes())
-    return {"structure": hashlib.sha256(repr(module).encode()).hexdigest(), "weights": tensors.hexdigest()}

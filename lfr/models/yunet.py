@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from lfr.models.network import ImageNetwork
+from lfr.models.versions import STRIDES
 
-__all__ = ["STRIDES", "YuNet"]
+__all__ = ["YuNet"]
 
-STRIDES = (8, 16, 32)
 _CHANNELS = ((16, 16), (16, 32), (32, 64), (64, 64), (64, 64), (64, 64))
 _POOLED_BEFORE = (1, 3, 4, 5)  # stages whose input is halved first; the stem halves by its stride
 

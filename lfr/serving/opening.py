@@ -10,7 +10,7 @@ from lfr.alerts.shadow_counts import ShadowVersion
 from lfr.database import Store, open_store
 from lfr.deployments import shipped_calibration
 from lfr.errors import ModelMismatchError, RefusedError, SettingsError
-from lfr.models import DEFAULT_VERSION, VERSIONS, Model, load_model, version_digest
+from lfr.models import DEFAULT_VERSION, VERSIONS, Model, ReadyModel, load_ready
 from lfr.serving.settings import AppArgs
 from lfr.types import Calibration
 
@@ -40,12 +40,15 @@ class ServedModel:
         What that is.
     folder
         Of its files, where the registry keeps it; None: a version that comes with lfr.
+    ready
+        Its networks, ready for processes of this machine; None where it does not run on OpenVINO.
     """
 
     alias: str
     version: str
     digest: str
     folder: Path | None = None
+    ready: ReadyModel | None = None
 
     def as_dict(self) -> dict[str, str]:
         """Return what it is, as JSON has it."""
@@ -137,15 +140,29 @@ def resolve_shadow(args: AppArgs, store: Store) -> ServedShadow | None:
 def _resolved(alias: str, args: AppArgs, store: Store) -> tuple[ServedModel, Calibration | None]:
     """Return a version's own name or an alias resolved, and the calibration that comes with it."""
     if alias in VERSIONS:
-        return ServedModel(alias, alias, version_digest(alias, weights=args.weights)), shipped_calibration()
+        from lfr.models import version_digest  # noqa: PLC0415 # torch, only where a model is resolved
+
+        ready = _ready(alias, args, None)
+        digest = version_digest(alias, weights=args.weights) if ready is None else ready.digest
+        return ServedModel(alias, alias, digest, ready=ready), shipped_calibration()
     from lfr.registry import find_evidence  # noqa: PLC0415 # MLflow, only where an alias is asked for
     from lfr.registry.promotion import resolve as promoted  # noqa: PLC0415
 
     tracking = open_registry(args)
     found = promoted(store, tracking, alias)
     model = found.load(threads=args.threads)
-    served = ServedModel(alias, model.version.name, model.digest, found.folder)
+    name = model.version.name
+    ready = _ready(name, args, found.folder) if name in VERSIONS else None
+    if ready is not None and ready.digest != model.digest:  # a foreign embedder may be called as it likes
+        ready = None
+    served = ServedModel(alias, name, model.digest, found.folder, ready)
     return served, find_evidence(tracking, found.version).calibration
+
+
+def _ready(name: str, args: AppArgs, folder: Path | None) -> ReadyModel | None:
+    from lfr.models import make_ready  # noqa: PLC0415 # torch, only where a model is resolved
+
+    return make_ready(name, _home(args) / "ready", weights=folder or args.weights)
 
 
 def open_service_store(args: AppArgs) -> Store:
@@ -169,7 +186,7 @@ def open_model(args: AppArgs, served: ServedModel, *, only: Literal["detector", 
     args, served
         Of the app.
     only
-        The one network that this process needs; a version out of the registry is loaded whole.
+        The one network that this process needs; a foreign version out of the registry is loaded whole.
 
     Raises
     ------
@@ -178,6 +195,10 @@ def open_model(args: AppArgs, served: ServedModel, *, only: Literal["detector", 
     ModelError
         It cannot be loaded here.
     """
+    if served.ready is not None and served.ready.folder.is_dir():  # another machine makes its own
+        return load_ready(served.ready, threads=args.threads, only=only)
+    from lfr.models import load_model  # noqa: PLC0415 # torch, only where nothing is ready
+
     if served.folder is None:
         model = load_model(served.version, threads=args.threads, weights=args.weights, only=only)
     else:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from lfr.errors import TrainingError
 from lfr.models import CROP_SIDE, Model, ModelVersion, Preprocessing, onnx_bytes
+from lfr.models.loading import network_facts, network_of
 from lfr.models.network import ImageNetwork
+from lfr.models.pack import weights_folder
 from lfr.models.runtimes import OpenVinoNetwork
-from lfr.models.versions import ALIGNMENT_TEMPLATE, DETECTOR_INPUT, network_facts, network_of
-from lfr.models.weights import load_yunet, weights_folder
+from lfr.models.versions import ALIGNMENT_TEMPLATE, DETECTOR_INPUT
+from lfr.models.weights import load_yunet
 from lfr.registry import RegisteredVersion, Tracking, register
 
 __all__ = ["as_model", "register_student", "write_onnx"]

@@ -11,7 +11,7 @@ import pytest
 from lfr.evaluation import open_manifest
 from lfr.evaluation.manifest import data_digest, image_digests
 from lfr.models import load_model
-from lfr.models.weights import SFACE, YUNET
+from lfr.models.pack import SFACE, YUNET
 from lfr.registry.cards import CARDS, files_digest, read_data_card, read_model_card
 
 DATA = sorted(path.stem for path in (CARDS / "datasets").glob("*.md"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import lfr
+from lfr import models
 
 PACKAGE = Path(lfr.__file__).parent
 # Alembic reads its scripts by name; nobody imports from them.
@@ -44,6 +46,20 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert loaded & HEAVY == set()
 
 
+@pytest.mark.parametrize("module", ["api", "camera_actor", "detector", "embedder", "matcher", "steward"])
+def test_no_part_of_the_service_needs_torch(module: str) -> None:
+    name = f"lfr.serving.{module}"
+    result = run(sys.executable, "-c", f"import sys, {name}; print(*{{n.split('.')[0] for n in sys.modules}})")
+    assert result.returncode == 0, result.stderr
+    assert set(result.stdout.split()) & {"torch", "onnx", "mlflow", "matplotlib"} == set()
+
+
+def test_what_lfr_models_imports_when_asked_is_there() -> None:
+    assert all(getattr(models, name) is not None for name in models.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = models.nothing
+
+
 def test_the_layers_hold() -> None:
     result = run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c([])")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -54,7 +70,7 @@ def test_the_layers_hold() -> None:
 def test_a_module_lists_what_it_offers_and_has_it(path: Path) -> None:
     module = ast.parse(path.read_text(encoding="utf-8"))
     bound, offered = set(), None
-    for node in module.body:
+    for node in _statements(module):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             bound.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -69,3 +85,11 @@ def test_a_module_lists_what_it_offers_and_has_it(path: Path) -> None:
     assert offered is not None, "no __all__"
     assert set(offered) - bound == set()
     assert len(set(offered)) == len(offered)
+
+
+def _statements(module: ast.Module) -> Iterator[ast.stmt]:
+    """Yield a module's statements, and what it shows a type checker only, because it imports that when asked."""
+    for node in module.body:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            yield from node.body
+        yield node

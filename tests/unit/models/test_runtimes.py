@@ -12,7 +12,8 @@ import torch
 
 from lfr.errors import RuntimeUnavailableError
 from lfr.models import Export, Model, load_model, weights_folder
-from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, TorchNetwork, import_openvino
+from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, import_openvino
+from lfr.models.torch_network import TorchNetwork
 from lfr.models.weights import load_sface
 from lfr.types import FloatArray, Pixels
 

@@ -16,8 +16,8 @@ from lfr.models import (
     VERSIONS,
     Model,
     load_model,
+    loading,
     version_digest,
-    versions,
     weights_folder,
 )
 from lfr.models.weights import load_sface, load_yunet
@@ -26,7 +26,7 @@ from lfr.models.weights import load_sface, load_yunet
 def digest(name: str) -> str:
     """The digest a version has, whether or not it can run here."""
     folder = weights_folder()
-    return versions._digest(VERSIONS[name], detector=load_yunet(folder), embedder=load_sface(folder))
+    return loading.digest_of(VERSIONS[name], detector=load_yunet(folder), embedder=load_sface(folder))
 
 
 def test_the_default_is_a_version_that_runs_anywhere() -> None:
@@ -78,13 +78,13 @@ def test_one_changed_weight_changes_the_digest(part: str) -> None:
     networks = {"detector": load_yunet(folder), "embedder": load_sface(folder)}
     with torch.no_grad():
         next(networks[part].parameters()).view(-1)[0] += 1e-6
-    assert versions._digest(VERSIONS["torch-f32"], **networks) != digest("torch-f32")
+    assert loading.digest_of(VERSIONS["torch-f32"], **networks) != digest("torch-f32")
 
 
 def test_another_alignment_changes_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     before = digest("torch-f32")
     moved = ((38.3, 51.7), *ALIGNMENT_TEMPLATE[1:])
-    monkeypatch.setattr(versions, "ALIGNMENT_TEMPLATE", moved)
+    monkeypatch.setattr(loading, "ALIGNMENT_TEMPLATE", moved)
     assert digest("torch-f32") != before
 
 

