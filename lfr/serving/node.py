@@ -33,6 +33,11 @@ SYSTEM_CONFIG: dict[str, bool | int] = {
 }
 """What a node must have been started with."""
 
+_UNWANTED = "rfc3987_syntax"
+_NOT_HERE = 'raise ImportError("for JupyterLab; Ray needs no grammar of addresses")\n'
+"""JupyterLab brings this module, and jsonschema imports it where it finds it, and Ray jsonschema: 1.3 seconds of a core
+in each of the node's dozen processes, for a check of addresses that nobody asks for."""
+
 _STORE_BYTES = 100_000_000
 _REPLICA_PORTS = 50
 LONGEST_FOLDER = 23
@@ -91,6 +96,8 @@ class NodeSettings:
             self.folder.chmod(0o700)
             self.spill_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_proxy(self.proxy_folder)
+            self.python_folder.mkdir(mode=0o700, exist_ok=True)
+            (self.python_folder / f"{_UNWANTED}.py").write_text(_NOT_HERE, encoding="ascii")
             if not self.token_file.exists():
                 self.token_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.token_file.touch(mode=0o600)
@@ -102,6 +109,11 @@ class NodeSettings:
     def proxy_folder(self) -> Path:
         """Where the proxy keeps its program, configuration and sockets."""
         return self.folder / "proxy"
+
+    @property
+    def python_folder(self) -> Path:
+        """Where the node's processes look for modules first."""
+        return self.folder / "python"
 
     @property
     def spill_folder(self) -> Path:
@@ -147,6 +159,7 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",
         **{name: str(port) for name, port in ports.items()},
         **environment,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(node.python_folder), environment.get("PYTHONPATH")))),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(node.token_file),
         "RAY_ADDRESS": node.address,

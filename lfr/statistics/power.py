@@ -12,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
-from scipy.stats import binom
 
 from lfr.statistics.proportions import Bounds
 from lfr.statistics.two_groups import Measure, difference_of, limits, ratio_of
@@ -234,6 +233,8 @@ def _outcomes(rate: ArrayLike, of: ArrayLike) -> tuple[Floats, Floats]:
     counts = np.ceil(mean + np.sqrt(variance) * z + (1.0 - 2.0 * rates) * (z**2 - 1.0) / 6.0 - 0.5)
     few = variance[..., 0] < 25.0
     if np.any(few):
+        from scipy.stats import binom  # noqa: PLC0415 - half a second to import, and few who import this ask for power
+
         counts[few] = binom.ppf(_QUANTILES, trials[few], rates[few])
     return np.clip(counts, 0.0, trials), trials
 
