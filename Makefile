@@ -33,7 +33,7 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two processes: Ray's, OpenVINO's, OpenCV's and torch's threads in one have crashed it after hours of tests.
+# Two processes: what Ray leaves behind in the one that tested it has crashed tests that need no Ray.
 test: install
 	$(BIN)/pytest --durations=20 tests/unit tests/properties tests/models tests/project tests/notebooks
 	$(BIN)/pytest --durations=20 tests/integration tests/e2e

@@ -207,7 +207,8 @@ class Reading:
         """Have faces looked for in frame after frame; runs on a thread of its own."""
         try:
             for frame in frames:
-                looked.put(_Looked(frame, self._begin(frame.pixels), time.perf_counter()))
+                began = time.perf_counter()
+                looked.put(_Looked(frame, self._begin(frame.pixels), began))
         except Exception as error:  # noqa: BLE001 - raised again by whoever takes it
             looked.put(error)
         else:
