@@ -161,7 +161,7 @@ def observe(service: Service, granted: LiveDeployment, camera_id: str, answer: F
     metrics = service.metrics
     metrics.frames.labels(granted.id, camera_id).inc()
     metrics.faces_seen.labels(granted.id, camera_id).set(answer.faces_seen)
-    metrics.dropped.labels(granted.id, camera_id).set(answer.passed_over)
+    metrics.missed.labels(granted.id, camera_id).set(answer.passed_over)
     metrics.alerts.labels(granted.id, camera_id).inc(len(answer.alerts))
     metrics.watchlist.labels(granted.id, granted.watchlist_digest).set(1)
     for stage, seconds in {**answer.stages_s, "total": total_s}.items():

@@ -26,7 +26,11 @@ class Metrics:
         )
         self.faces_seen = Gauge("lfr_faces_seen", "Tracks of a camera since it began.", camera, registry=self.registry)
         self.dropped = Gauge(
-            "lfr_frames_dropped", "Frames of a camera that nobody looked at: lost on their way, or too fast.", camera,
+            "lfr_frames_dropped", "Frames of a source that the service reads and did not look at: too many.", camera,
+            registry=self.registry,
+        )  # fmt: skip
+        self.missed = Gauge(
+            "lfr_frames_missed", "Frames of a field unit that never came, though later ones did.", camera,
             registry=self.registry,
         )  # fmt: skip
         self.alerts = Counter("lfr_alerts", "Alerts committed.", camera, registry=self.registry)
