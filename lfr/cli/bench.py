@@ -227,7 +227,8 @@ def pipeline(
     settings, version, threads = _setting(model, threads)
     with TemporaryDirectory() as folder, err.status("loading the model") as status:
         path = _video(settings, Path(folder)) if source is None else Path(source)
-        recogniser = Recogniser(load_model(version, threads=threads, weights=settings.weights))
+        model_version = load_model(version, threads=threads, weights=settings.weights, detector_streams=threads)
+        recogniser = Recogniser(model_version)
         row = bench_pipeline(
             path,
             recogniser,

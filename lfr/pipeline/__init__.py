@@ -1,5 +1,6 @@
 """Frames to proposals of alerts, and pictures to references."""
 
+from lfr.pipeline.ahead import core_count, find_ahead, workers_ahead
 from lfr.pipeline.enrolment import enrol, folder_references
 from lfr.pipeline.portrait import portrait
 from lfr.pipeline.preview import draw_preview
@@ -13,8 +14,11 @@ __all__ = [
     "Recogniser",
     "StreamProcessor",
     "StreamSettings",
+    "core_count",
     "draw_preview",
     "enrol",
+    "find_ahead",
     "folder_references",
     "portrait",
+    "workers_ahead",
 ]
