@@ -64,7 +64,6 @@ def recogniser_for(
     *,
     threads: int | None = None,
     min_face_px: int | None = None,
-    max_side: int | None = None,
     detector_streams: int = 1,
 ) -> Recogniser:
     """Load the model version a command was asked for, else the one the environment names."""
@@ -80,7 +79,7 @@ def recogniser_for(
             weights=settings.weights,
             detector_streams=detector_streams,
         )
-    return Recogniser(loaded, min_face_px=min_face_px, max_side=max_side)
+    return Recogniser(loaded, min_face_px=min_face_px)
 
 
 def _plain(value: object) -> object:

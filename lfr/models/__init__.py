@@ -10,6 +10,7 @@ from lfr.models.versions import (
     VERSIONS,
     Model,
     ModelVersion,
+    load_detector,
     load_model,
     version_digest,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Preprocessing",
     "WeightFile",
     "export_models",
+    "load_detector",
     "load_model",
     "load_onnx_model",
     "onnx_bytes",

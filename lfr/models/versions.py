@@ -30,6 +30,7 @@ __all__ = [
     "VERSIONS",
     "Model",
     "ModelVersion",
+    "load_detector",
     "load_model",
     "network_facts",
     "network_of",
@@ -153,6 +154,17 @@ def load_model(
     return Model(version, digest, ready("detector", detector, detector_streams), ready("embedder", embedder))
 
 
+def load_detector(name: str = DEFAULT_VERSION, *, threads: int | None = None, weights: Path | None = None) -> Network:
+    """Load a version's detector alone, without reading the embedder: for what makes no template and needs no digest.
+
+    Raises
+    ------
+    RuntimeUnavailableError, WeightsError
+        As `load_model`.
+    """
+    return network_of(_version(name), load_yunet(weights or weights_folder()), threads=threads)
+
+
 def version_digest(name: str = DEFAULT_VERSION, *, weights: Path | None = None) -> str:
     """Return the digest that a version would load with here, without making its networks ready.
 
@@ -177,10 +189,14 @@ class _NotLoaded:
 
 
 def _parts(name: str, weights: Path | None) -> tuple[ModelVersion, ImageNetwork, ImageNetwork]:
+    version, folder = _version(name), weights or weights_folder()
+    return version, load_yunet(folder), load_sface(folder)
+
+
+def _version(name: str) -> ModelVersion:
     if name not in VERSIONS:
         raise RuntimeUnavailableError(f"no model version {name!r}; there are {', '.join(VERSIONS)}")
-    folder = weights or weights_folder()
-    return VERSIONS[name], load_yunet(folder), load_sface(folder)
+    return VERSIONS[name]
 
 
 def network_of(version: ModelVersion, module: ImageNetwork, *, threads: int | None, streams: int = 1) -> Network:

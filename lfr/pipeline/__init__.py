@@ -4,7 +4,7 @@ from lfr.pipeline.ahead import core_count, find_ahead, workers_ahead
 from lfr.pipeline.enrolment import enrol, folder_references
 from lfr.pipeline.portrait import portrait
 from lfr.pipeline.preview import draw_preview
-from lfr.pipeline.recogniser import OneFace, Recogniser
+from lfr.pipeline.recogniser import OneFace, Recogniser, read_crops
 from lfr.pipeline.stream import AlertProposal, FrameResult, StreamProcessor, StreamSettings
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "find_ahead",
     "folder_references",
     "portrait",
+    "read_crops",
     "workers_ahead",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ HEAVY = {
     "torch",
 }
 
+_PRINT_MODULES = "print(*{n.split('.')[0] for n in sys.modules})"
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(arguments, capture_output=True, text=True, cwd=PACKAGE.parent, check=False)
@@ -37,11 +40,23 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("module", ["lfr", "lfr.cli", "lfr.errors", "lfr.types", "lfr.settings"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
-    result = run(sys.executable, "-c", f"import sys, {module}; print(*{{n.split('.')[0] for n in sys.modules}})")
+    result = run(sys.executable, "-c", f"import sys, {module}; {_PRINT_MODULES}")
     assert result.returncode == 0, result.stderr
     loaded = set(result.stdout.split())
     assert "lfr" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_the_client_needs_what_its_dependency_group_says_and_nothing_else() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    (httpx,) = project["dependency-groups"]["client"]
+    assert httpx.startswith("httpx>=")
+    assert httpx in project["project"]["dependencies"]
+    client, alone = (
+        run(sys.executable, "-c", f"import sys, {module}; {_PRINT_MODULES}") for module in ("lfr.client", "httpx")
+    )
+    assert client.returncode == 0, client.stderr
+    assert set(client.stdout.split()) - set(alone.stdout.split()) - set(sys.stdlib_module_names) == {"lfr"}
 
 
 def test_the_layers_hold() -> None:
