@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out, track
-
-if TYPE_CHECKING:
-    from lfr.settings import Settings
-    from lfr.types import Frame
+from lfr.cli.bench_rows import detect_rows, embed_rows, evaluate_rows, growth_rows, match_rows, pipeline_rows
+from lfr.cli.console import JsonOption, ThreadsOption, emit, out
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure speed against other software, side by side.", no_args_is_help=True)
 
-LFW_IMAGES = 200
-SCENE_SECONDS = 40.0
 QUIET_CORES = 0.1
 """Cores that other processes may keep busy without the figures being called in doubt."""
 
@@ -33,6 +27,9 @@ ModelOption = Annotated[
         help="Model version; `lfr models list` shows them.  [default: openvino-bf16 where the processor has it, "
         "else openvino-f32]",
     ),
+]
+RooflineOption = Annotated[
+    bool, typer.Option("--roofline", help="Also the machine's measured limits, and the share of them reached.")
 ]
 RepeatsOption = Annotated[int, typer.Option("--repeats", min=1, max=1000, help="Turns of each side; medians count.")]
 
@@ -50,6 +47,7 @@ def embed(
     ] = None,
     repeats: RepeatsOption = 5,
     model: ModelOption = None,
+    limits: RooflineOption = False,
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -59,22 +57,7 @@ def embed(
     threads (default: all cores). Parity is the cosine of our templates to
     those of the float32 torch reference.
     """
-    from lfr.evaluation.benchmarks import BATCHES, bench_embed, opencv_recogniser, read_crops, sface_onnx
-    from lfr.models import load_model
-
-    settings, version, threads = _setting(model, threads)
-    paths, data = _pictures(images, settings)
-    with err.status("loading the model, its reference, and OpenCV's copy of it"):
-        peer = opencv_recogniser(sface_onnx(settings.weights))
-        loaded, reference = (
-            load_model(name, threads=threads, weights=settings.weights) for name in (version, "torch-f32")
-        )
-    crops = read_crops(paths, loaded, progress=partial(track, description="reading faces", total=len(paths)))
-    progress = partial(track, description="embedding", total=len(BATCHES))
-    rows = bench_embed(
-        loaded, crops, peer=peer, reference=reference, threads=threads, repeats=repeats, progress=progress
-    )
-    _emit([row | {"data": data} for row in rows], as_json=json)
+    _emit(embed_rows(images, repeats=repeats, model=model, threads=threads, limits=limits), as_json=json)
 
 
 @app.command()
@@ -90,6 +73,7 @@ def detect(
     ] = None,
     repeats: RepeatsOption = 5,
     model: ModelOption = None,
+    limits: RooflineOption = False,
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -99,18 +83,7 @@ def detect(
     threads (default: all cores). Parity is the share of the boxes OpenCV
     scores 0.7 and over that ours overlap with an IoU of at least 0.9.
     """
-    from lfr.evaluation.benchmarks import bench_detect, opencv_detector, read_frames, yunet_onnx
-    from lfr.models import load_model
-
-    settings, version, threads = _setting(model, threads)
-    frames, data = _frames(source, settings)
-    pictures = read_frames(track(frames, "reading frames"))
-    with err.status("loading the model and OpenCV's copy of it"):
-        peer = opencv_detector(yunet_onnx(settings.weights))
-        loaded = load_model(version, threads=threads, weights=settings.weights)
-    progress = partial(track, description="detecting", total=repeats)
-    rows = bench_detect(loaded, pictures, peer=peer, threads=threads, repeats=repeats, progress=progress)
-    _emit([row | {"data": data} for row in rows], as_json=json)
+    _emit(detect_rows(source, repeats=repeats, model=model, threads=threads, limits=limits), as_json=json)
 
 
 @app.command()
@@ -126,6 +99,7 @@ def match(
         ),
     ] = None,
     repeats: RepeatsOption = 5,
+    limits: RooflineOption = False,
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -135,13 +109,33 @@ def match(
     many threads (default: all cores), so no model takes part. Parity is the
     share of candidates that are the same, or tie at float32's precision.
     """
-    from lfr.evaluation.benchmarks import REFERENCES, bench_match
+    _emit(match_rows(references, repeats=repeats, threads=threads, limits=limits), as_json=json)
 
-    _, _, threads = _setting(None, threads)
-    sizes = references or list(REFERENCES)
-    progress = partial(track, description="matching", total=len(sizes))
-    rows = bench_match(threads=threads, references=sizes, repeats=repeats, progress=progress)
-    _emit(rows, as_json=json)
+
+@app.command()
+def growth(
+    references: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--references",
+            metavar="N",
+            min=1,
+            max=20_000_000,
+            help="Size of the list; more than once for several.  [default: 1000, 10000, 100000, 1000000]",
+        ),
+    ] = None,
+    repeats: RepeatsOption = 5,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Memory, time and exactness as the watchlist grows, and what searching in bytes first gains.
+
+    Ours rounds references to bytes, and scores those that could be among the
+    best five exactly; the peer is the same search in float32 throughout. Both
+    must give what comparing with every reference in float64 gives. From a
+    million on, a list is held in parts of a million, as several holders would.
+    """
+    _emit(growth_rows(references, repeats=repeats, threads=threads), as_json=json)
 
 
 @app.command()
@@ -165,9 +159,8 @@ def evaluate(
     """
     import numpy as np
 
-    from lfr.evaluation.benchmarks import EvaluationSet, bench_evaluate, made_up_faces
+    from lfr.evaluation.benchmarks import EvaluationSet, made_up_faces
 
-    _, _, threads = _setting(None, threads)
     if templates is None:
         data = made_up_faces(faces)
     else:
@@ -179,8 +172,7 @@ def evaluate(
             np.unique(labels, return_inverse=True)[1] for labels in (read.manifest.subject_id, read.manifest.group(by))
         )
         data = EvaluationSet(read.embeddings.vectors, subject, group, f"{len(read)} faces of {read.manifest.name}")
-    progress = partial(track, description="evaluating", total=3)
-    _emit(bench_evaluate(data, threads=threads, repeats=repeats, progress=progress), as_json=json)
+    _emit(evaluate_rows(data, repeats=repeats, threads=threads), as_json=json)
 
 
 @app.command()
@@ -215,93 +207,16 @@ def pipeline(
     of OpenCV's faces of 40 px and more that ours has a face or a track on in
     the same frame, and whether the alerts are the same.
     """
-    from tempfile import TemporaryDirectory
-
-    from lfr.evaluation.benchmarks import check_recorded
-    from lfr.evaluation.benchmarks.pipeline import bench_pipeline
-    from lfr.models import load_model
-    from lfr.pipeline import Recogniser
-
-    if source is not None:
-        check_recorded(source)
-    settings, version, threads = _setting(model, threads)
-    with TemporaryDirectory() as folder, err.status("loading the model") as status:
-        path = _video(settings, Path(folder)) if source is None else Path(source)
-        recogniser = Recogniser(load_model(version, threads=threads, weights=settings.weights))
-        row = bench_pipeline(
-            path,
-            recogniser,
-            threads=threads,
-            references=references,
-            threshold=threshold,
-            detect_every=detect_every,
-            repeats=repeats,
-            weights=settings.weights,
-            progress=status.update,
-        )
-    _emit([row], as_json=json)
-
-
-def _video(settings: Settings, folder: Path) -> Path:
-    """Return the video to measure on: the street crowd, or a simulated scene written to ``folder``."""
-    from lfr.sources import Scene, SceneSettings, demo_portraits
-
-    if settings.eval_data is not None:
-        return settings.eval_data / "video" / "street_crowd_1080p.mp4"
-    path = folder / "simulated_scene.mp4"
-    Scene(demo_portraits(), SceneSettings(duration_s=20.0, fps=12.5, people_per_minute=40.0)).write_video(path)
-    return path
-
-
-def _setting(model: str | None, threads: int | None) -> tuple[Settings, str, int]:
-    """Return the environment's settings, the model version and the number of threads to measure with."""
-    from lfr.evaluation.benchmarks import core_count, fastest_version
-    from lfr.settings import read_settings
-
-    settings = read_settings()
-    # What the environment names is meant; its default is for other commands.
-    named = settings.model if "model" in settings.model_fields_set else None
-    return settings, model or named or fastest_version(), threads or settings.threads or core_count()
-
-
-def _pictures(folder: Path | None, settings: Settings) -> tuple[list[Path], str]:
-    """Return the pictures to take faces from, and what to call them."""
-    from lfr.errors import InputError
-    from lfr.sources import IMAGE_SUFFIXES, demo_portraits
-
-    if folder is None and settings.eval_data is None:
-        return [portrait.path for portrait in demo_portraits()], "demo faces"
-    below = folder or Path(settings.eval_data or "", "lfw", "images")
-    found = sorted(path for path in below.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
-        raise InputError(f"{below}: no folder with pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    if folder is not None:
-        return found, "pictures given"
-    chosen = [found[i * len(found) // LFW_IMAGES] for i in range(min(LFW_IMAGES, len(found)))]
-    return chosen, f"LFW, {len(chosen)} images"
-
-
-def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], str]:
-    """Return the frames to detect in, and what to call them."""
-    from lfr.evaluation.benchmarks import FRAME_WH, check_recorded
-    from lfr.sources import Scene, SceneSettings, demo_portraits
-
-    if source is None and settings.eval_data is not None:
-        source, data = str(settings.eval_data / "video" / "street_crowd_1080p.mp4"), "street crowd"
-    elif source is not None:
-        data = "frames given"
-    else:
-        scene = SceneSettings(resolution_wh=FRAME_WH, duration_s=SCENE_SECONDS, people_per_minute=90.0, fps=2.0)
-        return (seen.frame for seen in Scene(demo_portraits(), scene).frames()), "simulated scene"
-    check_recorded(source)
-    return _recorded(source), data
-
-
-def _recorded(source: str) -> Iterable[Frame]:
-    from lfr.sources import open_source
-
-    with open_source(source) as opened:
-        yield from opened
+    rows = pipeline_rows(
+        source,
+        references=references,
+        detect_every=detect_every,
+        threshold=threshold,
+        repeats=repeats,
+        model=model,
+        threads=threads,
+    )
+    _emit(rows, as_json=json)
 
 
 def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
@@ -330,6 +245,11 @@ def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
             f"model version: {first['version']}; peer: {first['peer_name']}",
             style="dim",
         )
+        for row in rows:
+            if "roofline" in row:
+                out.print(_limit(row), highlight=False)
+            if "memory_mib" in row and row["probes"] == 1:
+                out.print(f"{row['name']}: {row['memory_mib']:,.0f} MiB, and {row['screen_mib']:,.0f} MiB in bytes")
         other_load = max((row["other_load"] for row in rows if "other_load" in row), default=0.0)
         if other_load >= QUIET_CORES:
             out.print(
@@ -341,6 +261,16 @@ def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         out.print(f"{machine['processor']}, cores: {machine['cores']}, {bf16}", style="dim")
 
     emit({"rows": rows, "machine": machine}, as_json=as_json, show=show)
+
+
+def _limit(row: dict[str, Any]) -> str:
+    found = row["roofline"]
+    return (
+        f"{row['name']}: {found['operations'] / 1e9:.3g} G operations and {found['bytes'] / 1e6:.3g} MB each; "
+        f"{found['share_of_operations']:.0%} of the {found['peak_operations_s'] / 1e9:,.0f} G operations/s "
+        f"({found['precision']}) and {found['share_of_bytes']:.0%} of the {found['peak_bytes_s'] / 1e9:.1f} GB/s "
+        f"measured here; bound by {found['bound']}"
+    )
 
 
 def _rate(row: dict[str, Any], side: str) -> str:

@@ -60,7 +60,11 @@ def track(items: Iterable[T], description: str, *, total: int | None = None) -> 
 
 
 def recogniser_for(
-    model: str | None, *, threads: int | None = None, min_face_px: int | None = None, max_side: int | None = None
+    model: str | None,
+    *,
+    threads: int | None = None,
+    min_face_px: int | None = None,
+    detector_streams: int = 1,
 ) -> Recogniser:
     """Load the model version a command was asked for, else the one the environment names."""
     from lfr.models import load_model
@@ -69,8 +73,13 @@ def recogniser_for(
 
     settings = read_settings()
     with err.status("loading the model"):
-        loaded = load_model(model or settings.model, threads=threads or settings.threads, weights=settings.weights)
-    return Recogniser(loaded, min_face_px=min_face_px, max_side=max_side)
+        loaded = load_model(
+            model or settings.model,
+            threads=threads or settings.threads,
+            weights=settings.weights,
+            detector_streams=detector_streams,
+        )
+    return Recogniser(loaded, min_face_px=min_face_px)
 
 
 def _plain(value: object) -> object:

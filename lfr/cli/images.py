@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, out, recogniser_for, track
+from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for, track
 
 if TYPE_CHECKING:
     from lfr.types import Faces, Pixels
@@ -37,14 +37,21 @@ def detect(
     Quality is this project's own estimate under the standard's names, not
     the standard's reference implementation.
     """
+    from lfr.models import load_detector
+    from lfr.pipeline import read_crops
+    from lfr.settings import read_settings
     from lfr.sources import read_image
+    from lfr.vision import Detector
 
-    recogniser = recogniser_for(model, threads=threads, min_face_px=min_face_px, max_side=max_side)
+    settings = read_settings()
+    with err.status("loading the detector"):
+        network = load_detector(model or settings.model, threads=threads or settings.threads, weights=settings.weights)
+    detector = Detector(network, min_face_px=min_face_px, max_side=max_side)
     rows: list[dict[str, Any]] = []
     for path in track(images, "detecting", total=len(images)):
         pixels = read_image(path)
-        faces = recogniser.detect(pixels)
-        _, quality = recogniser.crops(pixels, faces)
+        faces = detector.detect(pixels)
+        _, quality = read_crops(pixels, faces)
         row = {"image": str(path), "width": pixels.shape[1], "height": pixels.shape[0], "faces": _rows(faces, quality)}
         if draw is not None:
             row["drawn"] = str(_drawn(pixels, faces, draw / f"{path.stem}.faces.png"))

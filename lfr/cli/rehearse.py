@@ -50,7 +50,8 @@ def rehearse(
     """
     from lfr.errors import RefusedError
     from lfr.matching import DecisionRule
-    from lfr.pipeline import StreamProcessor, StreamSettings, enrol, folder_references
+    from lfr.pipeline import StreamProcessor, StreamSettings, enrol, find_ahead, folder_references, workers_ahead
+    from lfr.settings import read_settings
     from lfr.sources import is_recorded, open_source, source_name
     from lfr.tracking import TrackerSettings
 
@@ -59,7 +60,8 @@ def rehearse(
             f"{source_name(file)}: a rehearsal takes recorded files only; a live source needs an authorised deployment"
         )
     references = folder_references(watchlist)
-    recogniser = recogniser_for(model, threads=threads, min_face_px=min_face_px)
+    workers = workers_ahead(threads or read_settings().threads)
+    recogniser = recogniser_for(model, threads=threads, min_face_px=min_face_px, detector_streams=workers)
     snapshot = enrol(references, recogniser, progress=lambda items: track(items, "enrolling", total=len(references)))
     rule = DecisionRule(threshold=threshold, shots=shots)
     alerts: list[dict[str, Any]] = []
@@ -71,8 +73,9 @@ def rehearse(
             recogniser, snapshot, rule, settings=StreamSettings(detect_every=detect_every, tracker=tracker)
         )
         last_index, last_s = 0, 0.0
-        for frame in track(source, "rehearsing", total=source.frame_count):
-            result = processor.process(frame)
+        frames_ahead = find_ahead(source, recogniser.detect, workers=workers, detect_every=detect_every)
+        for frame, faces in track(frames_ahead, "rehearsing", total=source.frame_count):
+            result = processor.process(frame, faces=faces)
             alerts += [_row(p) for p in result.proposals]
             frames, last_index, last_s = frames + 1, frame.index, frame.time_s
         alerts += [_row(p) for p in processor.close(last_index, last_s)]

@@ -64,8 +64,10 @@ def watch(
     withdrawn; of faces that do not alert nothing is kept but their number.
     """
     from lfr.deployments import live
+    from lfr.pipeline import workers_ahead
     from lfr.pipeline.watching import watch as watch_
-    from lfr.sources import open_source, source_name
+    from lfr.settings import read_settings
+    from lfr.sources import is_recorded, open_source, source_name
 
     if json and jsonl:
         raise typer.BadParameter("give --json or --jsonl, not both")
@@ -81,7 +83,11 @@ def watch(
     with governed(key_file) as (store, principal):
         granted = live(store, principal, deployment)
         granted.check_camera(camera)
-        recogniser = recogniser_for(granted.model_version, threads=threads, min_face_px=min_face_px)
+        # A live camera's frame gets every thread at once; those of a recording one each, which is more a second.
+        workers = workers_ahead(threads or read_settings().threads) if is_recorded(source) else 1
+        recogniser = recogniser_for(
+            granted.model_version, threads=threads, min_face_px=min_face_px, detector_streams=workers
+        )
         granted.check_model(recogniser.model.digest)
         # A terminal gets a table that lives; a log file gets the result only.
         table = err.is_terminal and not json and not jsonl
@@ -96,6 +102,7 @@ def watch(
                 source=opened,
                 recogniser=recogniser,
                 detect_every=detect_every,
+                workers=workers,
                 on_alert=seen.alert,
                 on_frame=seen.frame,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lfr.matching.cooldown import Cooldown
 from lfr.matching.decision import Decision, DecisionRule, Fusion, decide
+from lfr.matching.screen import Screen
 from lfr.matching.shards import ShardMerge, shard
 from lfr.matching.snapshot import PAIRWISE_PROBES, Snapshot
 
@@ -13,6 +14,7 @@ __all__ = [
     "Decision",
     "DecisionRule",
     "Fusion",
+    "Screen",
     "ShardMerge",
     "Snapshot",
     "decide",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from lfr.errors import InputError, ModelMismatchError
 from lfr.types import Candidates, Embeddings, FloatArray, IntArray
 
-__all__ = ["PAIRWISE_PROBES", "Snapshot"]
+__all__ = ["PAIRWISE_PROBES", "Snapshot", "best_candidates"]
 
 PAIRWISE_PROBES = 16
 """Most probes whose scores are computed pair by pair, so that a score depends on nothing but its pair."""
@@ -108,17 +109,14 @@ class Snapshot:
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
-        self._check_probes(probes)
-        references = self.references.vectors
-        k = min(k, len(references))
-        if k == 0 or len(probes) == 0:
-            return Candidates(np.zeros((len(probes), k), np.int64), np.zeros((len(probes), k), np.float32))
-        probe, row = _near_best(references, probes.vectors, k)
-        score = _exact_scores(references, probes.vectors, row, probe)
-        order = np.lexsort((row, -score, probe))
-        # Each probe has at least k rows left; its first k stand at the start of its run.
-        picked = order[np.searchsorted(probe[order], np.arange(len(probes)))[:, None] + np.arange(k)]
-        return Candidates(row[picked], score[picked])
+        self.check_probes(probes)
+        references, transposed = self.references.vectors, probes.vectors.T
+
+        def product(rows: slice) -> FloatArray:
+            scores: FloatArray = references[rows] @ transposed
+            return scores
+
+        return best_candidates(references, probes.vectors, k, product, slack=np.full(len(probes), _ROUNDING))
 
     def subject_scores(self, probes: Embeddings) -> FloatArray:
         """Score of each probe with each subject: the best over the subject's references.
@@ -144,7 +142,7 @@ class Snapshot:
         InputError
             If a probe is not finite and of unit length, or of another length d.
         """
-        self._check_probes(probes)
+        self.check_probes(probes)
         references = self.references.vectors
         scores: FloatArray
         if len(probes) <= PAIRWISE_PROBES:
@@ -156,7 +154,8 @@ class Snapshot:
         best: FloatArray = np.maximum.reduceat(scores[:, self._by_subject], self._starts, axis=1)
         return best
 
-    def _check_probes(self, probes: Embeddings) -> None:
+    def check_probes(self, probes: Embeddings) -> None:
+        """Raise ModelMismatchError or InputError for probes that cannot be compared with these references."""
         if probes.model_digest != self.model_digest:
             raise ModelMismatchError(
                 f"probes were made by model {probes.model_digest}, the references by {self.model_digest}"
@@ -176,26 +175,59 @@ def _check_unit(vectors: FloatArray, *, name: str) -> None:
         raise InputError(f"{name} {row} has length {float(np.linalg.norm(vectors[row])):.4g}, a template has length 1")
 
 
-def _near_best(references: FloatArray, probes: FloatArray, k: int) -> tuple[IntArray, IntArray]:
-    """Pairs (probe, row) that hold the best k of every probe, and what rounding may have put beside them.
+def best_candidates(
+    references: FloatArray,
+    probes: FloatArray,
+    k: int,
+    screen: Callable[[slice], FloatArray],
+    *,
+    slack: FloatArray,
+) -> Candidates:
+    """Return the best k references of each probe: screened as is quick, then scored exactly.
+
+    Parameters
+    ----------
+    references, probes
+        (n, d) and (m, d) unit vectors.
+    k
+        Wanted for each probe; n at most are found.
+    screen
+        Returns the (rows, m) approximate scores of a slice of the references, in any unit.
+    slack
+        (m,) what two approximate scores of a probe may be out by together, in the screen's unit: none of the
+        best k is lost where a reference ranked higher by the screen is not more than this ahead of it.
+    """
+    k = min(k, len(references))
+    if k == 0 or len(probes) == 0:
+        return Candidates(np.zeros((len(probes), k), np.int64), np.zeros((len(probes), k), np.float32))
+    probe, row = _near_best(len(references), len(probes), k, screen, slack)
+    score = _exact_scores(references, probes, row, probe)
+    order = np.lexsort((row, -score, probe))
+    # Each probe has at least k rows left; its first k stand at the start of its run.
+    picked = order[np.searchsorted(probe[order], np.arange(len(probes)))[:, None] + np.arange(k)]
+    return Candidates(row[picked], score[picked])
+
+
+def _near_best(
+    size: int, count: int, k: int, screen: Callable[[slice], FloatArray], slack: FloatArray
+) -> tuple[IntArray, IntArray]:
+    """Pairs (probe, row) that hold the best k of every probe, and what the screen may have put beside them.
 
     The k-th best of maxima over disjoint groups of rows is at most the k-th
     best score, so it is a floor that no candidate lies under, and far fewer
     numbers are sorted than there are scores.
     """
-    count = len(probes)
-    transposed = probes.T
     step = max(_BLOCK_ROWS, _BLOCK_SCORES // count)
-    if len(references) <= step:  # a small watchlist, where every microsecond besides the product counts
-        scores = references @ transposed
-        near = scores >= _largest(_peaks(scores, k), k).min(axis=0) - _ROUNDING
+    if size <= step:  # a small watchlist, where every microsecond besides the product counts
+        scores = screen(slice(0, size))
+        near = scores >= _largest(_peaks(scores, k), k).min(axis=0) - slack
         row, probe = np.divmod(np.flatnonzero(near), count)
         return probe, row
     best = np.full((k, count), -np.inf, np.float32)
     floor = best[0].copy()
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
-    for start in range(0, len(references), step):
-        scores = references[start : start + step] @ transposed
+    for start in range(0, size, step):
+        scores = screen(slice(start, start + step))
         peaks = _peaks(scores, k)
         # Few blocks hold one of the best k of a probe; the others end here.
         hot = np.flatnonzero(peaks.max(axis=0) >= floor)
@@ -204,7 +236,7 @@ def _near_best(references: FloatArray, probes: FloatArray, k: int) -> tuple[IntA
         if hot.size < count:
             scores, peaks = scores[:, hot], peaks[:, hot]
         best[:, hot] = _largest(np.concatenate([best[:, hot], peaks]), k)
-        floor[hot] = best[:, hot].min(axis=0) - _ROUNDING
+        floor[hot] = best[:, hot].min(axis=0) - slack[hot]
         at = np.flatnonzero(scores >= floor[hot])
         row, i = np.divmod(at, hot.size)
         found.append((hot[i], row + start, scores.ravel()[at]))

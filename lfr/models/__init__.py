@@ -23,7 +23,7 @@ from lfr.models.versions import (
 if TYPE_CHECKING:
     from lfr.models.export import FORMATS, Export, export_models, onnx_bytes
     from lfr.models.foreign import Preprocessing, load_onnx_model
-    from lfr.models.loading import load_model, version_digest
+    from lfr.models.loading import load_detector, load_model, version_digest
     from lfr.models.making import make_ready
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "ReadyModel",
     "WeightFile",
     "export_models",
+    "load_detector",
     "load_model",
     "load_onnx_model",
     "load_ready",
@@ -57,6 +58,7 @@ _LATER = {
     "Export": "export",
     "Preprocessing": "foreign",
     "export_models": "export",
+    "load_detector": "loading",
     "load_model": "loading",
     "load_onnx_model": "foreign",
     "make_ready": "making",

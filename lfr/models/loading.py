@@ -27,7 +27,7 @@ from lfr.models.versions import (
 )
 from lfr.models.weights import load_sface, load_yunet
 
-__all__ = ["digest_of", "load_model", "network_facts", "network_of", "parts_of", "version_digest"]
+__all__ = ["digest_of", "load_detector", "load_model", "network_facts", "network_of", "parts_of", "version_digest"]
 
 
 def load_model(
@@ -36,6 +36,7 @@ def load_model(
     threads: int | None = None,
     weights: Path | None = None,
     only: Part | None = None,
+    detector_streams: int = 1,
 ) -> Model:
     """Load a version.
 
@@ -51,6 +52,9 @@ def load_model(
     only
         The one network to make ready, for a process that uses no other; the digest is of both all the same, and
         using the other raises ModelError.
+    detector_streams
+        Pictures that faces are looked for in at once, by as many threads of the caller, each on its share of
+        ``threads``: more pictures a second, and longer for each. OpenVINO only; the other runtimes take no notice.
 
     Raises
     ------
@@ -61,11 +65,24 @@ def load_model(
     """
     version, detector, embedder = parts_of(name, weights)
 
-    def ready(part: Part, module: ImageNetwork) -> Network:
-        return network_of(version, module, threads=threads) if only in (None, part) else NotLoaded(part)
+    def ready(part: Part, module: ImageNetwork, streams: int = 1) -> Network:
+        if only not in (None, part):
+            return NotLoaded(part)
+        return network_of(version, module, threads=threads, streams=streams)
 
     digest = digest_of(version, detector=detector, embedder=embedder)
-    return Model(version, digest, ready("detector", detector), ready("embedder", embedder))
+    return Model(version, digest, ready("detector", detector, detector_streams), ready("embedder", embedder))
+
+
+def load_detector(name: str = DEFAULT_VERSION, *, threads: int | None = None, weights: Path | None = None) -> Network:
+    """Load a version's detector alone, without reading the embedder: for what makes no template and needs no digest.
+
+    Raises
+    ------
+    RuntimeUnavailableError, WeightsError
+        As `load_model`.
+    """
+    return network_of(_version(name), load_yunet(weights or weights_folder()), threads=threads)
 
 
 def version_digest(name: str = DEFAULT_VERSION, *, weights: Path | None = None) -> str:
@@ -83,16 +100,20 @@ def version_digest(name: str = DEFAULT_VERSION, *, weights: Path | None = None) 
 
 def parts_of(name: str, weights: Path | None) -> tuple[ModelVersion, ImageNetwork, ImageNetwork]:
     """Return a version, its detector and its embedder in torch; raises as `load_model`."""
+    version, folder = _version(name), weights or weights_folder()
+    return version, load_yunet(folder), load_sface(folder)
+
+
+def _version(name: str) -> ModelVersion:
     if name not in VERSIONS:
         raise RuntimeUnavailableError(f"no model version {name!r}; there are {', '.join(VERSIONS)}")
-    folder = weights or weights_folder()
-    return VERSIONS[name], load_yunet(folder), load_sface(folder)
+    return VERSIONS[name]
 
 
-def network_of(version: ModelVersion, module: ImageNetwork, *, threads: int | None) -> Network:
-    """Return a network on a version's runtime."""
+def network_of(version: ModelVersion, module: ImageNetwork, *, threads: int | None, streams: int = 1) -> Network:
+    """Return a network on a version's runtime; ``streams`` is for OpenVINO."""
     if version.runtime == "openvino":
-        return OpenVinoNetwork(module, precision=version.precision, threads=threads)
+        return OpenVinoNetwork(module, precision=version.precision, threads=threads, streams=streams)
     if version.runtime == "onnxruntime":
         return OnnxNetwork(onnx_bytes(module), rgb=module.rgb, threads=threads)
     if threads is not None:

@@ -71,14 +71,16 @@ class ReadyModel:
         return self.folder / f"{part}.xml"
 
 
-def load_ready(ready: ReadyModel, *, threads: int | None = None, only: Part | None = None) -> Model:
+def load_ready(
+    ready: ReadyModel, *, threads: int | None = None, only: Part | None = None, detector_streams: int = 1
+) -> Model:
     """Load a version from its ready networks; it gives what `lfr.models.load_model` gives, to the bit.
 
     Parameters
     ----------
     ready
         Of a version that runs on OpenVINO.
-    threads, only
+    threads, only, detector_streams
         As for `lfr.models.load_model`.
 
     Raises
@@ -93,6 +95,7 @@ def load_ready(ready: ReadyModel, *, threads: int | None = None, only: Part | No
     def network(part: Part) -> Network:
         if only not in (None, part):
             return NotLoaded(part)
-        return OpenVinoNetwork(ready.file(part), precision=version.precision, threads=threads)
+        streams = detector_streams if part == "detector" else 1
+        return OpenVinoNetwork(ready.file(part), precision=version.precision, threads=threads, streams=streams)
 
     return Model(version, ready.digest, network("detector"), network("embedder"))

@@ -144,7 +144,7 @@ class StreamProcessor:
     Parameters
     ----------
     recogniser
-        The model version. Its detector's state belongs to one thread at a time.
+        The model version.
     watchlist
         The references to search.
     rule

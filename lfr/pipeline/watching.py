@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,12 +13,13 @@ from lfr.alerts import RaisedAlert
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, ended_by, standing
 from lfr.errors import LfrError, NotAuthorisedError
+from lfr.pipeline.ahead import find_ahead
 from lfr.pipeline.recogniser import Recogniser
 from lfr.pipeline.station import Station
 from lfr.pipeline.stream import FrameResult, StreamProcessor, StreamSettings
 from lfr.sources import Source
 from lfr.tracking import TrackerSettings
-from lfr.types import Frame
+from lfr.types import Faces, Frame
 from lfr.watchlist import load_sealed
 
 __all__ = ["POLL_S", "WatchSummary", "watch"]
@@ -59,6 +61,7 @@ def watch(
     source: Source,
     recogniser: Recogniser,
     detect_every: int = 1,
+    workers: int = 1,
     on_alert: Callable[[RaisedAlert], None] | None = None,
     on_frame: Callable[[FrameResult, int], None] | None = None,
 ) -> WatchSummary:
@@ -78,6 +81,9 @@ def watch(
         Of the deployment's model.
     detect_every
         Frames per detection.
+    workers
+        Frames of a recording in which faces are looked for at once: `lfr.pipeline.find_ahead`. A live source's
+        frames are always taken one by one, because an alert does not wait for the next frame.
     on_alert
         Told of each alert once it is committed.
     on_frame
@@ -116,11 +122,12 @@ def watch(
     try:
         with _Tether(store, deployment.id, source) as tether:
             try:
-                for frame in tether.frames():
-                    result, raised = station.take(principal, frame)
-                    tell(raised)
-                    if on_frame is not None:
-                        on_frame(result, station.faces_seen)
+                with closing(_with_faces(tether, source, recogniser, workers, detect_every)) as frames:
+                    for frame, faces in frames:
+                        result, raised = station.take(principal, frame, faces=faces)
+                        tell(raised)
+                        if on_frame is not None:
+                            on_frame(result, station.faces_seen)
                 if tether.look() == "live":
                     tell(station.finish(principal))
             except KeyboardInterrupt:
@@ -135,6 +142,21 @@ def watch(
     finally:
         station.end(principal)
     return WatchSummary(station.frames, station.faces_seen, tuple(alerts), station.held_back, stopped)
+
+
+def _with_faces(
+    tether: _Tether, source: Source, recogniser: Recogniser, workers: int, detect_every: int
+) -> Generator[tuple[Frame, Faces | None]]:
+    """Yield the frames of a deployment that is live, a recording's with their faces."""
+    if source.live or workers == 1:
+        for frame in tether.frames():
+            yield frame, None
+        return
+    with closing(find_ahead(tether.frames(), recogniser.detect, workers=workers, detect_every=detect_every)) as ahead:
+        for found in ahead:
+            if tether.standing != "live":  # it was while these were looked at
+                return
+            yield found
 
 
 class _Tether:

@@ -178,7 +178,13 @@ def open_registry(args: AppArgs) -> Tracking:
     return open_tracking(_home(args), uri=args.tracking_uri)
 
 
-def open_model(args: AppArgs, served: ServedModel, *, only: Literal["detector", "embedder"] | None = None) -> Model:
+def open_model(
+    args: AppArgs,
+    served: ServedModel,
+    *,
+    only: Literal["detector", "embedder"] | None = None,
+    detector_streams: int = 1,
+) -> Model:
     """Load the model that was resolved at start.
 
     Parameters
@@ -187,6 +193,9 @@ def open_model(args: AppArgs, served: ServedModel, *, only: Literal["detector", 
         Of the app.
     only
         The one network that this process needs; a foreign version out of the registry is loaded whole.
+    detector_streams
+        Pictures in which this process looks for faces at once, as for `lfr.models.load_model`; more threads than
+        that wait for one another.
 
     Raises
     ------
@@ -196,11 +205,17 @@ def open_model(args: AppArgs, served: ServedModel, *, only: Literal["detector", 
         It cannot be loaded here.
     """
     if served.ready is not None and served.ready.folder.is_dir():  # another machine makes its own
-        return load_ready(served.ready, threads=args.threads, only=only)
+        return load_ready(served.ready, threads=args.threads, only=only, detector_streams=detector_streams)
     from lfr.models import load_model  # noqa: PLC0415 # torch, only where nothing is ready
 
     if served.folder is None:
-        model = load_model(served.version, threads=args.threads, weights=args.weights, only=only)
+        model = load_model(
+            served.version,
+            threads=args.threads,
+            weights=args.weights,
+            only=only,
+            detector_streams=detector_streams,
+        )
     else:
         from lfr.registry import load_bundle  # noqa: PLC0415
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
-from lfr.pipeline import Recogniser
-from lfr.pipeline.recogniser import read_crops
+from lfr.pipeline import Recogniser, read_crops, workers_ahead
 from lfr.pipeline.stream import FaceReader
 from lfr.serving.crossing import SentFrame
 from lfr.serving.opening import ServedModel, open_model
@@ -31,31 +31,21 @@ class OwnReader:
 
     def __init__(self, args: AppArgs, served: ServedModel, embedder: FaceReader) -> None:
         self._args, self._served, self._embedder = args, served, embedder
+        self._at_once = workers_ahead(args.threads)
+        self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="find faces")
         self._lock = threading.Lock()
         self._recogniser: Recogniser | None = None
 
     def begin(self, picture: SentFrame) -> Callable[[], Faces]:
-        """Look for faces in a frame, encoded or (height, width, 3) BGR, and return what returns them.
+        """Begin to look for faces in a frame, encoded or (height, width, 3) BGR, and return what waits for them.
 
-        Raises
-        ------
-        ImageError
-            It is broken.
-        ModelError
-            The model cannot be loaded here.
+        That raises ImageError for a broken frame, and ModelError where the model cannot be loaded here.
         """
-        if isinstance(picture, bytes):
-            picture = decode_image(picture, name="frame", max_pixels=self._args.limits.frame_pixels)
-        faces = self.detect(picture)
-        return lambda: faces
+        return self._pool.submit(self._look, picture).result
 
     def detect(self, pixels: Pixels) -> Faces:
         """Return the faces of a (height, width, 3) BGR picture."""
-        with self._lock:
-            if self._recogniser is None:
-                model = open_model(self._args, self._served, only="detector")
-                self._recogniser = Recogniser(model, min_face_px=self._args.min_face_px)
-            return self._recogniser.detect(pixels)
+        return self._opened().detect(pixels)
 
     def crops(self, pixels: Pixels, faces: Faces) -> tuple[Pixels, Quality]:
         """Return aligned crops of the faces, and their quality."""
@@ -64,3 +54,15 @@ class OwnReader:
     def embed(self, crops: Pixels) -> Embeddings:
         """Return one template for each aligned crop; raises as the service's embedder."""
         return self._embedder.embed(crops)
+
+    def _look(self, picture: SentFrame) -> Faces:
+        if isinstance(picture, bytes):
+            picture = decode_image(picture, name="frame", max_pixels=self._args.limits.frame_pixels)
+        return self.detect(picture)
+
+    def _opened(self) -> Recogniser:
+        with self._lock:
+            if self._recogniser is None:
+                model = open_model(self._args, self._served, only="detector", detector_streams=self._at_once)
+                self._recogniser = Recogniser(model, min_face_px=self._args.min_face_px)
+            return self._recogniser

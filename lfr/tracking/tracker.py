@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import linear_sum_assignment
 
 from lfr.tracking.motion import Motion, boxes_to_states
 from lfr.types import BoolArray, Faces, IntArray, Tracks
@@ -160,6 +159,9 @@ class Tracker:
         """Give faces to the tracks that have none yet, the likeliest way over all; changes ``face_index``."""
         if not len(faces) or not len(face_index):
             return
+        # A quarter of a second to import, and a command that looks at one picture tracks nobody.
+        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
         distance, cost = self._motion.surprise(measured[faces])
         allowed = (distance <= _GATE) & (cost <= _NEW_PERSON) & (face_index < 0)[:, None]
         track, face = linear_sum_assignment(np.where(allowed, cost, _OUT_OF_GATE))

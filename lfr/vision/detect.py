@@ -53,10 +53,10 @@ class Detector:
         self._nms_iou = nms_iou
         self._max_side = max_side
         self._min_face_px = min_face_px
-        self._canvas: Pixels = np.zeros((1, 0, 0, 3), np.uint8)
+        self._canvases: list[Pixels] = []  # black ones, to be taken by any thread
 
     def detect(self, pixels: Pixels) -> Faces:
-        """Return the faces of a (height, width, 3) BGR picture, highest score first."""
+        """Return the faces of a (height, width, 3) BGR picture, highest score first; several threads may call it."""
         height, width = pixels.shape[:2]
         scale = self._scale(max(height, width))
         size_wh = max(1, round(width * scale)), max(1, round(height * scale))
@@ -65,6 +65,7 @@ class Detector:
             score, xyxy, landmarks = _decode(self._network(canvas), canvas.shape[1:3], threshold=self._score_threshold)
         finally:
             canvas[:] = 0
+            self._canvases.append(canvas)
         kept = _suppress(score, xyxy, max_iou=self._nms_iou)
         # Sides are whole pixels, so the two axes are not shrunk by quite the same factor.
         back = np.array([width / size_wh[0], height / size_wh[1]], np.float32)
@@ -82,15 +83,19 @@ class Detector:
         """Return (1, h, w, 3) with the picture, scaled, at the left top and black up to multiples of 32."""
         width, height = size_wh
         shape = (1, -(-height // _STEP) * _STEP, -(-width // _STEP) * _STEP, 3)
-        if self._canvas.shape != shape:
-            self._canvas = np.zeros(shape, np.uint8)
+        try:
+            canvas = self._canvases.pop()
+        except IndexError:  # the first time, and where other threads have them
+            canvas = np.zeros(shape, np.uint8)
+        if canvas.shape != shape:
+            canvas = np.zeros(shape, np.uint8)
         if (width, height) == (pixels.shape[1], pixels.shape[0]):
-            self._canvas[0, :height, :width] = pixels
+            canvas[0, :height, :width] = pixels
         else:
             # Averaging over areas keeps small faces; it only differs from linear where pixels are dropped.
             area = cv2.INTER_AREA if 2 * width <= pixels.shape[1] else cv2.INTER_LINEAR
-            cv2.resize(pixels, size_wh, dst=self._canvas[0, :height, :width], interpolation=area)
-        return self._canvas
+            cv2.resize(pixels, size_wh, dst=canvas[0, :height, :width], interpolation=area)
+        return canvas
 
 
 def _decode(

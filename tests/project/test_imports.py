@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ HEAVY = {
     "torch",
 }
 
+_PRINT_MODULES = "print(*{n.split('.')[0] for n in sys.modules})"
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(arguments, capture_output=True, text=True, cwd=PACKAGE.parent, check=False)
@@ -39,7 +42,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("module", ["lfr", "lfr.cli", "lfr.errors", "lfr.types", "lfr.settings"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
-    result = run(sys.executable, "-c", f"import sys, {module}; print(*{{n.split('.')[0] for n in sys.modules}})")
+    result = run(sys.executable, "-c", f"import sys, {module}; {_PRINT_MODULES}")
     assert result.returncode == 0, result.stderr
     loaded = set(result.stdout.split())
     assert "lfr" in loaded
@@ -58,6 +61,18 @@ def test_what_lfr_models_imports_when_asked_is_there() -> None:
     assert all(getattr(models, name) is not None for name in models.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = models.nothing
+
+
+def test_the_client_needs_what_its_dependency_group_says_and_nothing_else() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    (httpx,) = project["dependency-groups"]["client"]
+    assert httpx.startswith("httpx>=")
+    assert httpx in project["project"]["dependencies"]
+    client, alone = (
+        run(sys.executable, "-c", f"import sys, {module}; {_PRINT_MODULES}") for module in ("lfr.client", "httpx")
+    )
+    assert client.returncode == 0, client.stderr
+    assert set(client.stdout.split()) - set(alone.stdout.split()) - set(sys.stdlib_module_names) == {"lfr"}
 
 
 def test_the_layers_hold() -> None:

@@ -3,15 +3,19 @@
 from lfr.evaluation.benchmarks.detect import FRAME_WH, bench_detect, box_parity, read_frames
 from lfr.evaluation.benchmarks.embed import BATCHES, bench_embed, cosine_parity, read_crops
 from lfr.evaluation.benchmarks.evaluate import EvaluationSet, bench_evaluate, made_up_faces
-from lfr.evaluation.benchmarks.machine import core_count, fastest_version, has_bf16, machine_facts
+from lfr.evaluation.benchmarks.growth import GROWTH, bench_growth, exact_candidates
+from lfr.evaluation.benchmarks.limits import detector_limits, embedder_limits, matcher_limits
+from lfr.evaluation.benchmarks.machine import fastest_version, has_bf16, machine_facts
 from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
 from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, sface_onnx, yunet_onnx
 from lfr.evaluation.benchmarks.recorded import check_recorded
 from lfr.evaluation.benchmarks.timing import Timing, benchmark_row, interleave, latencies_s
+from lfr.pipeline import core_count
 
 __all__ = [
     "BATCHES",
     "FRAME_WH",
+    "GROWTH",
     "PROBES",
     "REFERENCES",
     "EvaluationSet",
@@ -19,18 +23,23 @@ __all__ = [
     "bench_detect",
     "bench_embed",
     "bench_evaluate",
+    "bench_growth",
     "bench_match",
     "benchmark_row",
     "box_parity",
     "check_recorded",
     "core_count",
     "cosine_parity",
+    "detector_limits",
+    "embedder_limits",
+    "exact_candidates",
     "fastest_version",
     "has_bf16",
     "interleave",
     "latencies_s",
     "machine_facts",
     "made_up_faces",
+    "matcher_limits",
     "opencv_detector",
     "opencv_recogniser",
     "read_crops",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -12,8 +11,9 @@ import psutil
 
 from lfr import __version__
 from lfr.models.runtimes import import_openvino
+from lfr.pipeline import core_count
 
-__all__ = ["core_count", "fastest_version", "has_bf16", "machine_facts"]
+__all__ = ["fastest_version", "has_bf16", "machine_facts"]
 
 _PACKAGES = (
     "numpy",
@@ -39,12 +39,6 @@ def machine_facts() -> dict[str, Any]:
             **{name: version for name in _PACKAGES if (version := _installed(name)) is not None},
         },
     }
-
-
-def core_count() -> int:
-    """Return how many processor cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # only Linux ties a process to cores
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def has_bf16() -> bool:

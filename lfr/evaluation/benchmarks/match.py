@@ -14,7 +14,7 @@ from lfr.evaluation.benchmarks.timing import Progress, benchmark_row, interleave
 from lfr.matching import Snapshot
 from lfr.types import Candidates, Embeddings, FloatArray
 
-__all__ = ["PROBES", "REFERENCES", "bench_match", "random_templates", "search_parity"]
+__all__ = ["PROBES", "REFERENCES", "TEMPLATE_SIZE", "VERSION", "K", "bench_match", "random_templates", "search_parity"]
 
 REFERENCES = (1_000, 17_000, 100_000, 1_000_000)
 """Sizes of watchlists: about 17,000 is the largest reported of a British police force."""

@@ -39,6 +39,6 @@ def test_it_finds_what_the_pipeline_in_one_process_finds(model: Model, demo_face
 
 def test_a_broken_frame_is_refused_and_another_model_too(model: Model, demo_faces: list[Path]) -> None:
     with pytest.raises(ImageError):
-        _reader(model, model.digest).begin(b"no picture")
+        _reader(model, model.digest).begin(b"no picture")()
     with pytest.raises(ModelMismatchError, match=model.digest):
         _reader(model, "another").detect(picture(demo_faces[0]))

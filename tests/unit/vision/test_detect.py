@@ -144,7 +144,7 @@ def test_a_picture_leaves_nothing_behind_for_the_next_one(scene: Scene, model: M
     detector.detect(scene((250, 250), (13, 13, 224)))  # both fill a canvas of 256 x 256
     after = detector.detect(smaller)
     assert np.array_equal(alone.xyxy, after.xyxy)
-    assert not detector._canvas.any()
+    assert [canvas.any() for canvas in detector._canvases] == [False]
 
 
 def test_the_picture_is_wiped_even_when_the_network_fails() -> None:
@@ -154,7 +154,7 @@ def test_the_picture_is_wiped_even_when_the_network_fails() -> None:
     detector = Detector(failing)
     with pytest.raises(MemoryError):
         detector.detect(np.full((40, 40, 3), 200, np.uint8))
-    assert not detector._canvas.any()
+    assert [canvas.any() for canvas in detector._canvases] == [False]
 
 
 def test_a_higher_score_threshold_finds_a_part_of_the_faces(scene: Scene, model: Model) -> None:

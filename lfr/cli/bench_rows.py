@@ -1,0 +1,212 @@
+"""Rows of the benchmarks that `lfr bench` prints, from what its options say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from lfr.cli.console import err, track
+
+if TYPE_CHECKING:
+    from lfr.evaluation.benchmarks import EvaluationSet
+    from lfr.settings import Settings
+    from lfr.types import Frame
+
+__all__ = [
+    "detect_rows",
+    "embed_rows",
+    "evaluate_rows",
+    "growth_rows",
+    "match_rows",
+    "pipeline_rows",
+    "setting",
+]
+
+LFW_IMAGES = 200
+SCENE_SECONDS = 40.0
+
+Rows = list[dict[str, Any]]
+
+
+def embed_rows(
+    images: Path | None, *, repeats: int, model: str | None, threads: int | None, limits: bool, most: int = LFW_IMAGES
+) -> Rows:
+    """Templates a second; of ``most`` images where none are given."""
+    from lfr.evaluation.benchmarks import (
+        BATCHES,
+        bench_embed,
+        embedder_limits,
+        opencv_recogniser,
+        read_crops,
+        sface_onnx,
+    )
+    from lfr.models import load_model
+
+    settings, version, threads = setting(model, threads)
+    paths, data = _pictures(images, settings, most)
+    with err.status("loading the model, its reference, and OpenCV's copy of it"):
+        peer = opencv_recogniser(sface_onnx(settings.weights))
+        loaded, reference = (
+            load_model(name, threads=threads, weights=settings.weights) for name in (version, "torch-f32")
+        )
+    crops = read_crops(paths, loaded, progress=partial(track, description="reading faces", total=len(paths)))
+    progress = partial(track, description="embedding", total=len(BATCHES))
+    rows = bench_embed(
+        loaded, crops, peer=peer, reference=reference, threads=threads, repeats=repeats, progress=progress
+    )
+    if limits:
+        rows = embedder_limits(rows, batches=BATCHES, threads=threads, weights=settings.weights)
+    return [row | {"data": data} for row in rows]
+
+
+def detect_rows(
+    source: str | None, *, repeats: int, model: str | None, threads: int | None, limits: bool, most: int = 120
+) -> Rows:
+    """Frames a second through the detector, with parity over ``most`` frames."""
+    from lfr.evaluation.benchmarks import bench_detect, detector_limits, opencv_detector, read_frames, yunet_onnx
+    from lfr.models import load_model
+
+    settings, version, threads = setting(model, threads)
+    frames, data = _frames(source, settings)
+    pictures = read_frames(track(frames, "reading frames"), most=most)
+    with err.status("loading the model and OpenCV's copy of it"):
+        peer = opencv_detector(yunet_onnx(settings.weights))
+        loaded = load_model(version, threads=threads, weights=settings.weights)
+    progress = partial(track, description="detecting", total=repeats)
+    rows = bench_detect(loaded, pictures, peer=peer, threads=threads, repeats=repeats, progress=progress)
+    if limits:
+        rows = detector_limits(rows, threads=threads, weights=settings.weights)
+    return [row | {"data": data} for row in rows]
+
+
+def match_rows(references: Sequence[int] | None, *, repeats: int, threads: int | None, limits: bool) -> Rows:
+    """Probes a second through exact search."""
+    from lfr.evaluation.benchmarks import REFERENCES, bench_match, matcher_limits
+
+    _, _, threads = setting(None, threads)
+    sizes = references or list(REFERENCES)
+    progress = partial(track, description="matching", total=len(sizes))
+    rows = bench_match(threads=threads, references=sizes, repeats=repeats, progress=progress)
+    return matcher_limits(rows, threads=threads) if limits else rows
+
+
+def growth_rows(references: Sequence[int] | None, *, repeats: int, threads: int | None) -> Rows:
+    """Memory, time and exactness at each size of list."""
+    from lfr.evaluation.benchmarks import GROWTH, bench_growth
+
+    _, _, threads = setting(None, threads)
+    sizes = references or list(GROWTH)
+    progress = partial(track, description="growing", total=len(sizes))
+    return bench_growth(threads=threads, references=sizes, repeats=repeats, progress=progress)
+
+
+def evaluate_rows(data: EvaluationSet, *, repeats: int, threads: int | None) -> Rows:
+    """All comparisons and the bootstrap, against loops."""
+    from lfr.evaluation.benchmarks import bench_evaluate
+
+    _, _, threads = setting(None, threads)
+    return bench_evaluate(
+        data, threads=threads, repeats=repeats, progress=partial(track, description="evaluating", total=3)
+    )
+
+
+def pipeline_rows(
+    source: str | None,
+    *,
+    references: int,
+    detect_every: int,
+    threshold: float,
+    repeats: int,
+    model: str | None,
+    threads: int | None,
+    scene_s: float = 20.0,
+) -> Rows:
+    """Frames a second of the whole way; of a simulated scene of ``scene_s`` where there is no video."""
+    from lfr.evaluation.benchmarks import check_recorded
+    from lfr.evaluation.benchmarks.pipeline import bench_pipeline
+    from lfr.models import load_model
+    from lfr.pipeline import Recogniser
+
+    if source is not None:
+        check_recorded(source)
+    settings, version, threads = setting(model, threads)
+    with TemporaryDirectory() as folder, err.status("loading the model") as status:
+        path = _video(settings, Path(folder), scene_s) if source is None else Path(source)
+        loaded = load_model(version, threads=threads, weights=settings.weights, detector_streams=threads)
+        row = bench_pipeline(
+            path,
+            Recogniser(loaded),
+            threads=threads,
+            references=references,
+            threshold=threshold,
+            detect_every=detect_every,
+            repeats=repeats,
+            weights=settings.weights,
+            progress=status.update,
+        )
+    return [row]
+
+
+def _video(settings: Settings, folder: Path, scene_s: float) -> Path:
+    """Return the video to measure on: the street crowd, or a simulated scene written to ``folder``."""
+    from lfr.sources import Scene, SceneSettings, demo_portraits
+
+    if settings.eval_data is not None:
+        return settings.eval_data / "video" / "street_crowd_1080p.mp4"
+    path = folder / "simulated_scene.mp4"
+    Scene(demo_portraits(), SceneSettings(duration_s=scene_s, fps=12.5, people_per_minute=40.0)).write_video(path)
+    return path
+
+
+def setting(model: str | None, threads: int | None) -> tuple[Settings, str, int]:
+    """Return the environment's settings, the model version and the number of threads to measure with."""
+    from lfr.evaluation.benchmarks import core_count, fastest_version
+    from lfr.settings import read_settings
+
+    settings = read_settings()
+    # What the environment names is meant; its default is for other commands.
+    named = settings.model if "model" in settings.model_fields_set else None
+    return settings, model or named or fastest_version(), threads or settings.threads or core_count()
+
+
+def _pictures(folder: Path | None, settings: Settings, most: int) -> tuple[list[Path], str]:
+    """Return the pictures to take faces from, and what to call them."""
+    from lfr.errors import InputError
+    from lfr.sources import IMAGE_SUFFIXES, demo_portraits
+
+    if folder is None and settings.eval_data is None:
+        return [portrait.path for portrait in demo_portraits()][:most], "demo faces"
+    below = folder or Path(settings.eval_data or "", "lfw", "images")
+    found = sorted(path for path in below.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise InputError(f"{below}: no folder with pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    if folder is not None:
+        return found, "pictures given"
+    chosen = [found[i * len(found) // most] for i in range(min(most, len(found)))]
+    return chosen, f"LFW, {len(chosen)} images"
+
+
+def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], str]:
+    """Return the frames to detect in, and what to call them."""
+    from lfr.evaluation.benchmarks import FRAME_WH, check_recorded
+    from lfr.sources import Scene, SceneSettings, demo_portraits
+
+    if source is None and settings.eval_data is not None:
+        source, data = str(settings.eval_data / "video" / "street_crowd_1080p.mp4"), "street crowd"
+    elif source is not None:
+        data = "frames given"
+    else:
+        scene = SceneSettings(resolution_wh=FRAME_WH, duration_s=SCENE_SECONDS, people_per_minute=90.0, fps=2.0)
+        return (seen.frame for seen in Scene(demo_portraits(), scene).frames()), "simulated scene"
+    check_recorded(source)
+    return _recorded(source), data
+
+
+def _recorded(source: str) -> Iterable[Frame]:
+    from lfr.sources import open_source
+
+    with open_source(source) as opened:
+        yield from opened
