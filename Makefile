@@ -33,10 +33,8 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two processes: what Ray leaves behind in the one that tested it has crashed tests that need no Ray.
 test: install
-	$(BIN)/pytest --durations=20 tests/unit tests/properties tests/models tests/project tests/notebooks
-	$(BIN)/pytest --durations=20 tests/integration tests/e2e
+	$(BIN)/pytest --durations=20
 
 test-long: install
 	$(BIN)/pytest --durations=20 -m 'long and not gpu' --timeout 3600

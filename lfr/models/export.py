@@ -20,7 +20,7 @@ import torch
 from lfr.errors import InputError, ModelError, RuntimeUnavailableError
 from lfr.models.network import ImageNetwork
 from lfr.models.pack import SFACE, YUNET, weights_folder
-from lfr.models.runtimes import import_openvino, openvino_graph
+from lfr.models.runtimes import import_openvino, openvino_core, openvino_graph
 from lfr.models.weights import load_sface, load_yunet
 from lfr.types import FloatArray
 
@@ -155,7 +155,7 @@ def _to_onnx(module: ImageNetwork, example: torch.Tensor) -> tuple[Mapping[str, 
 def _to_openvino(module: ImageNetwork, example: torch.Tensor) -> tuple[Mapping[str, bytes], list[FloatArray]]:
     ov = import_openvino()
     graph = openvino_graph(module)
-    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     results = compiled([example.numpy()])
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder, "network.xml")

@@ -12,6 +12,7 @@ import queue
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +33,7 @@ __all__ = [
     "check_runtime",
     "import_openvino",
     "onnx_errors",
+    "openvino_core",
     "openvino_graph",
     "save_openvino",
 ]
@@ -75,7 +77,7 @@ class OpenVinoNetwork:
         self, network: ImageNetwork | Path, *, precision: str = "f32", threads: int | None = None, streams: int = 1
     ) -> None:
         check_runtime("openvino", precision=precision)
-        core = import_openvino().Core()
+        core = openvino_core()
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
             "EXECUTION_MODE_HINT": "PERFORMANCE",
@@ -172,7 +174,7 @@ def check_runtime(runtime: str, *, precision: str = "f32", device: str = "cpu") 
         except ImportError as error:
             raise RuntimeUnavailableError("ONNX Runtime is not installed: pip install 'lfr[onnxruntime]'") from error
     elif runtime == "openvino" and precision == "bf16":
-        if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise RuntimeUnavailableError(
                 "OpenVINO bf16 needs a processor with AVX512_BF16 or AMX, and this one has neither; use openvino-f32"
             )
@@ -217,6 +219,17 @@ def save_openvino(module: ImageNetwork, file: Path) -> None:
         Ends in ``.xml``; the weights go beside it, ending in ``.bin``.
     """
     import_openvino().save_model(_pictures_graph(module), file, compress_to_fp16=False)
+
+
+@cache
+def openvino_core() -> ov.Core:
+    """Return the one OpenVINO core of this process, which lasts as long as it does.
+
+    The processor's part of OpenVINO gives the thread that makes it another stack for signals, and takes it back with
+    the core; of several cores that end in another order than they began, one leaves a stack that is gone, and the
+    next signal with a handler, such as Ctrl-C's, ends the process.
+    """
+    return import_openvino().Core()
 
 
 def import_openvino() -> ov:

@@ -17,10 +17,10 @@ from lfr.evaluation import (
     verify_pairs,
 )
 from lfr.models import Export, Model
-from lfr.models.runtimes import import_openvino
+from lfr.models.runtimes import openvino_core
 from lfr.vision import Detector
 
-BF16_HERE = "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+BF16_HERE = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 FAST_VERSIONS = ["openvino-bf16"] if BF16_HERE else []
 
 

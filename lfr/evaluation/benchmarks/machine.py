@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from lfr import __version__
-from lfr.models.runtimes import import_openvino
+from lfr.models.runtimes import openvino_core
 from lfr.pipeline import core_count
 
 __all__ = ["fastest_version", "has_bf16", "machine_facts"]
@@ -43,7 +43,7 @@ def machine_facts() -> dict[str, Any]:
 
 def has_bf16() -> bool:
     """Return whether OpenVINO can calculate in bf16 on this processor."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def fastest_version() -> str:

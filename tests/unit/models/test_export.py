@@ -11,7 +11,7 @@ import torch
 
 from lfr.errors import InputError, ModelError
 from lfr.models import Export, Model, export, export_models
-from lfr.models.runtimes import import_openvino
+from lfr.models.runtimes import openvino_core
 from lfr.models.sface import SFace
 from lfr.models.weights import load_sface
 from lfr.types import Pixels
@@ -43,7 +43,7 @@ def test_openvino_files_are_read_back_with_any_batch_and_give_the_same_templates
     exports = {e.network: e for e in export_models(tmp_path / "new" / "folder", to="openvino")}
     assert everything_in(tmp_path / "new" / "folder") == ["sface.bin", "sface.xml", "yunet.bin", "yunet.xml"]
     assert all(e.max_difference < 1e-4 for e in exports.values())
-    compiled = import_openvino().Core().compile_model(exports["sface"].path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(exports["sface"].path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     rgb = demo_crops[:3, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     assert np.abs(compiled(rgb)[0] - reference_model.embedder(demo_crops[:3])[0]).max() <= 1e-4
 

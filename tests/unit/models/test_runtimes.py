@@ -12,12 +12,12 @@ import torch
 
 from lfr.errors import RuntimeUnavailableError
 from lfr.models import Export, Model, load_model, weights_folder
-from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, import_openvino
+from lfr.models.runtimes import Network, OnnxNetwork, OpenVinoNetwork, openvino_core
 from lfr.models.torch_network import TorchNetwork
 from lfr.models.weights import load_sface
 from lfr.types import FloatArray, Pixels
 
-BF16_HERE = "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+BF16_HERE = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 CPU_VERSIONS = [
     "openvino-f32",
     "torch-f32",
@@ -121,7 +121,7 @@ def test_openvino_refuses_a_precision_it_does_not_keep() -> None:
     except RuntimeUnavailableError as refusal:
         assert "asked for f16 and compiled for" in str(refusal)  # noqa: PT017 - which of the two is the processor's
     else:
-        assert "FP16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        assert "FP16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
@@ -163,3 +163,20 @@ def test_torch_is_a_network_as_any_other(demo_crops: Pixels) -> None:
     network: Network = TorchNetwork(load_sface(weights_folder()))
     (templates,) = network(demo_crops[:1])
     assert templates.shape == (1, 128)
+
+
+def test_a_signal_is_taken_after_models_that_ended_in_the_order_they_began() -> None:
+    code = (
+        "import gc, os, signal\n"
+        "from lfr.models import load_model\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: print('taken'))\n"
+        "models = [load_model(threads=1, only='detector') for _ in range(2)]\n"
+        "while models:\n"
+        "    models.pop(0)\n"
+        "    gc.collect()\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "taken"
