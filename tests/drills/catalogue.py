@@ -1,0 +1,32 @@
+"""Every drill by its name, each a function of the ground and of how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from lfr.database import create_store
+from tests.drills import door, history, intruders
+from tests.drills.finding import Finding, Length
+from tests.drills.ground import Ground
+
+__all__ = ["DRILLS"]
+
+
+def _door(ground: Ground, length: Length) -> Iterator[Finding]:
+    yield from door.matrix(ground.interface)
+    yield from intruders.drills(ground.interface, length)
+
+
+def _history(ground: Ground, length: Length) -> Iterator[Finding]:
+    folder = ground.folder("history")
+    store = create_store(folder / "home")
+    try:
+        yield from history.drills(folder, store, length)
+    finally:
+        store.close()
+
+
+DRILLS: Mapping[str, Callable[[Ground, Length], Iterator[Finding]]] = {
+    "door": _door,
+    "history": _history,
+}
