@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from lfr.database import create_store
-from tests.drills import door, history, intruders
+from tests.drills import clocks, door, history, intruders, kept, stopping
 from tests.drills.finding import Finding, Length
 from tests.drills.ground import Ground
 
@@ -26,7 +26,22 @@ def _history(ground: Ground, length: Length) -> Iterator[Finding]:
         store.close()
 
 
+def _kept(ground: Ground, length: Length) -> Iterator[Finding]:
+    yield from kept.drills(ground.service, ground.model, length)
+
+
+def _clocks(_: Ground, length: Length) -> Iterator[Finding]:
+    yield from clocks.drills(length)
+
+
+def _stopping(ground: Ground, length: Length) -> Iterator[Finding]:
+    yield from stopping.drills(ground.service, ground.model, length)
+
+
 DRILLS: Mapping[str, Callable[[Ground, Length], Iterator[Finding]]] = {
     "door": _door,
     "history": _history,
+    "clocks": _clocks,
+    "kept": _kept,
+    "stopping": _stopping,
 }

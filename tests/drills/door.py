@@ -210,7 +210,7 @@ def _there(at: Interface) -> list[dict[str, str]]:
 
 def _status(at: Interface, route: Asked, headers: Mapping[str, str], ids: dict[str, str] | None = None) -> int:
     if route.method != "WEBSOCKET":
-        return _asked(at, route, headers, ids).status_code
+        return int(_asked(at, route, headers, ids).status_code)
     try:
         with at.http.websocket_connect(route.path_with(ids or {}), headers=dict(headers)):
             return 101
