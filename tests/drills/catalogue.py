@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from lfr.database import create_store
-from tests.drills import clocks, door, history, intruders, kept, stopping
+from tests.drills import clocks, door, history, inputs, intruders, kept, lost, presented, soak, stopping
 from tests.drills.finding import Finding, Length
 from tests.drills.ground import Ground
 
@@ -38,10 +38,31 @@ def _stopping(ground: Ground, length: Length) -> Iterator[Finding]:
     yield from stopping.drills(ground.service, ground.model, length)
 
 
+def _inputs(_: Ground, length: Length) -> Iterator[Finding]:
+    yield from inputs.drills(length)
+
+
+def _lost(ground: Ground, length: Length) -> Iterator[Finding]:
+    yield from lost.drills(ground.service, ground.model, length, ground.folder("lost"))
+
+
+def _soak(ground: Ground, length: Length) -> Iterator[Finding]:
+    yield from soak.drills(ground.service, ground.model, length)
+
+
+def _presented(ground: Ground, length: Length) -> Iterator[Finding]:
+    yield from presented.drills(ground.model, length)
+
+
 DRILLS: Mapping[str, Callable[[Ground, Length], Iterator[Finding]]] = {
     "door": _door,
     "history": _history,
     "clocks": _clocks,
+    "inputs": _inputs,
+    "presented": _presented,
     "kept": _kept,
     "stopping": _stopping,
+    "lost": _lost,
+    "soak": _soak,
 }
+"""Those that need no Ray come first."""

@@ -92,7 +92,7 @@ def _stop(service: RunningService, one: Served, how: str, problems: Problems) ->
     store = one.open()
     try:
         with store.database.read() as session:
-            raised = session.scalars(select(Alert.raised_at).where(Alert.deployment_id == one.deployment_id)).all()
+            raised = session.scalars(select(Alert.created_at).where(Alert.deployment_id == one.deployment_id)).all()
     finally:
         store.close()
     problems.expect(raised, "nobody alerted, so nothing was stopped")
