@@ -20,7 +20,16 @@ from tests.drills.places import ENGINE, core_limits, in_files, in_memory, proces
 from tests.support.served import LISTED, Served, walk
 from tests.support.service import RunningService, held, until
 
-__all__ = ["PROMISE", "drills", "look_at_files"]
+__all__ = [
+    "PROMISE",
+    "after_the_end",
+    "drills",
+    "in_parts",
+    "look_at_engine",
+    "look_at_files",
+    "look_at_parts",
+    "nothing_alive",
+]
 
 PROMISE = "Nothing is kept"
 _FRAMES = 12
@@ -59,12 +68,15 @@ def drills(service: RunningService, model: Model, length: Length) -> Iterator[Fi
     yield look_at_limits(service)
 
 
-def look_at_files(service: RunningService, canary: Canary, problems: Problems, *, since: float) -> None:
-    """Search every file; each place in which something is found is a problem."""
+def look_at_files(
+    service: RunningService, canary: Canary, problems: Problems, *, since: float
+) -> dict[str, dict[str, int]]:
+    """Search every file; each place in which something is found is a problem, and returned with what it is."""
     found = in_files(service, canary.found, since=since, overlap=OVERLAP)
     problems.tries += max(0, len(found) - 1)
     leaks = {place: dict(counted) for place, counted in found.items() if counted}
     problems.expect(not leaks, f"{leaks}")
+    return leaks
 
 
 def look_at_engine(service: RunningService, canary: Canary, problems: Problems) -> None:
@@ -127,26 +139,26 @@ def in_parts(found: dict[str, Counter[str]], *, frames: int, marks_each: int) ->
     return problems.finding(_told(found))
 
 
-def nothing_alive(service: RunningService) -> Finding:
+def nothing_alive(service: RunningService, *, within_s: float = _GONE_S) -> Finding:
     """Wait until no live object holds a crop or a template, as the gauges say; matchers' own lists are no probes."""
     problems = Problems(PROMISE, "live objects: the gauges of crops and templates")
     with suppress(AssertionError):
-        until(lambda: not any(held(service).values()), timeout_s=_GONE_S)
+        until(lambda: not any(held(service).values()), timeout_s=within_s)
     for name, value in held(service).items():
         problems.expect(value == 0, f"{name}: {value:g}")
     return problems.finding("all are 0")
 
 
-def after_the_end(service: RunningService, one: Served, canary: Canary) -> Finding:
+def after_the_end(service: RunningService, one: Served, canary: Canary, *, within_s: float = _GONE_S) -> Finding:
     """End the deployment, and count what is left in any process after a minute at most."""
-    problems = Problems(PROMISE, f"all memory, {_GONE_S:.0f} s after the deployment ended")
+    problems = Problems(PROMISE, f"all memory, {within_s:.0f} s after the deployment ended")
     store = one.open()
     try:
         end(store, one.principal(store, "operator"), one.deployment_id)
     finally:
         store.close()
     ended, left = time.monotonic(), dict[str, Counter[str]]()
-    while time.monotonic() - ended < _GONE_S:
+    while time.monotonic() - ended < within_s:
         left = look_at_parts(service, canary, "short")
         if not any(left.values()):
             break

@@ -48,7 +48,7 @@ def drills(model: Model, length: Length) -> Iterator[Finding]:
 
 def _listed(*, most: int) -> dict[str, tuple[Path, Path]]:
     """Made-up people of whom there are two pictures: one to enrol, one to show."""
-    found = {}
+    found: dict[str, tuple[Path, Path]] = {}
     for name, some in groupby(demo_portraits(), key=lambda portrait: portrait.subject_id):
         paths = [portrait.path for portrait in some]
         if len(paths) > 1 and len(found) < most:
@@ -62,14 +62,14 @@ def _in_person(face: Pixels, _: np.random.Generator) -> Pixels:
 
 def _printed(face: Pixels, rng: np.random.Generator) -> Pixels:
     """A sheet with a white border, held a little askew: less contrast, and the paper's grain."""
-    paper = np.clip(face * 0.75 + 45 + rng.normal(0, 6, face.shape), 0, 255).astype(np.uint8)
+    paper: Pixels = np.clip(face * 0.75 + 45 + rng.normal(0, 6, face.shape), 0, 255).astype(np.uint8)
     sheet = cv2.copyMakeBorder(paper, 24, 24, 24, 24, cv2.BORDER_CONSTANT, value=(235, 238, 240))
     side = sheet.shape[0]
     corners = np.array([[0, 0], [side, 0], [side, side], [0, side]], np.float32)
     askew = corners + rng.uniform(-0.05, 0.05, (4, 2)).astype(np.float32) * side
     turn = cv2.getPerspectiveTransform(corners, askew)
     held = cv2.warpPerspective(sheet, turn, (side, side), borderValue=(90, 90, 90))
-    return held.astype(np.uint8)
+    return np.asarray(held, np.uint8)
 
 
 def _on_a_screen(face: Pixels, rng: np.random.Generator) -> Pixels:
@@ -78,9 +78,9 @@ def _on_a_screen(face: Pixels, rng: np.random.Generator) -> Pixels:
     angle, period = rng.uniform(0, np.pi), rng.uniform(4, 9)
     waves = 10 * np.sin(2 * np.pi * (rows * np.sin(angle) + columns * np.cos(angle)) / period)
     lit = 255 * (face / 255.0) ** 0.8 * np.array([1.08, 1.0, 0.94]) + waves[..., None]
-    shown = np.clip(lit, 0, 255).astype(np.uint8)
+    shown: Pixels = np.clip(lit, 0, 255).astype(np.uint8)
     framed = cv2.copyMakeBorder(shown, 24, 24, 24, 24, cv2.BORDER_CONSTANT, value=(15, 15, 15))
-    return framed.astype(np.uint8)
+    return np.asarray(framed, np.uint8)
 
 
 def _frame(shown: Pixels, index: int) -> Pixels:
