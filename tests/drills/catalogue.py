@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from lfr.database import create_store
-from tests.drills import clocks, door, history, inputs, intruders, kept, lost, presented, soak, stopping
+from tests.drills import clocks, door, history, inputs, intruders, kept, lost, presented, refusals, soak, stopping
 from tests.drills.finding import Finding, Length
 from tests.drills.ground import Ground
 
@@ -46,6 +46,10 @@ def _lost(ground: Ground, length: Length) -> Iterator[Finding]:
     yield from lost.drills(ground.service, ground.model, length, ground.folder("lost"))
 
 
+def _refusals(ground: Ground, length: Length) -> Iterator[Finding]:
+    yield from refusals.drills(ground.folder("refusals"), ground.interface.app, length)
+
+
 def _soak(ground: Ground, length: Length) -> Iterator[Finding]:
     yield from soak.drills(ground.service, ground.model, length)
 
@@ -55,6 +59,7 @@ def _presented(ground: Ground, length: Length) -> Iterator[Finding]:
 
 
 DRILLS: Mapping[str, Callable[[Ground, Length], Iterator[Finding]]] = {
+    "refusals": _refusals,
     "door": _door,
     "history": _history,
     "clocks": _clocks,
