@@ -56,7 +56,7 @@ class Canary:
     """
 
     def __init__(self, model: Model) -> None:
-        self._mark = secrets.token_bytes(16)
+        self._mark, self._at = secrets.token_bytes(16), datetime.now(UTC)
         rng = np.random.default_rng(int.from_bytes(self._mark[:4], "big"))
         self._grid = rng.integers(0, 2, (23, 40)).astype(np.uint8)
         pattern = np.kron(self._grid * 90 + 60, np.ones((_BLOCK_PX, _BLOCK_PX), np.uint8))[:360]
@@ -79,10 +79,10 @@ class Canary:
         self._text = re.compile(rf"{re.escape(first)}\d*(e-?\d+)?[,;\s\]\[]+{re.escape(second)}".encode())
 
     def stand(self, frames: int) -> Iterator[tuple[bytes, datetime]]:
-        """The stranger stands there: so many frames, ten a second from now on."""
-        began = datetime.now(UTC)
-        for index in range(frames):
-            yield self.jpeg, began + timedelta(seconds=index / 10)
+        """The stranger stands there: so many frames, ten a second, each later than all before."""
+        for _ in range(frames):
+            self._at += timedelta(seconds=0.1)
+            yield self.jpeg, self._at
 
     def marks(self, content: bytes) -> Counter[str]:
         """What of the canary lies in some bytes and needs no arithmetic: marks, and text."""

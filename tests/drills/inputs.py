@@ -263,7 +263,7 @@ def _verify(path: Path) -> None:
 def _configure(path: Path) -> None:
     try:
         AppArgs.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError):  # Ray Serve's own reading says so
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError, RecursionError):  # Ray Serve's own reading says so
         return
 
 
@@ -272,10 +272,10 @@ TARGETS: Mapping[str, Target] = {
     "videos": Target(".avi", _videos, _play),
     "manifests": Target(".csv", _manifests, read_manifest),
     "lists": Target(".csv", _lists, _import),
-    "audit exports": Target(".jsonl", _exports, _verify),
+    "audit-exports": Target(".jsonl", _exports, _verify),
     "calibrations": Target(".json", _calibrations, lambda path: calibration_named(path.name, folder=path.parent)),
     "requests": Target(".json", _requests, read_request),
-    "requests in TOML": Target(".toml", _tomls, read_request),
+    "requests-in-TOML": Target(".toml", _tomls, read_request),
     "policies": Target(".yaml", _policies, read_policy),
     "configurations": Target(".yaml", _configurations, _configure),
 }
@@ -290,7 +290,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20260302)
     asked = parser.parse_args()
     for name in asked.targets:
-        folder = asked.folder / name.replace(" ", "-")
+        folder = asked.folder / name
         folder.mkdir()
         (asked.folder / "now").unlink(missing_ok=True)
         (folder / "now").symlink_to(asked.folder / "now")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from lfr.client import FieldUnit
+from lfr.client.streams import FrameStream
 from lfr.deployments import end
 from lfr.models import Model
 from tests.drills.canary import OVERLAP, Canary
@@ -53,7 +55,7 @@ def drills(service: RunningService, model: Model, length: Length) -> Iterator[Fi
                     results = list(stream.send(jpeg, captured_at=at))
                     assert all(not result.alerts for result in results), "the canary is on no list"
                 if number == rounds // 2:
-                    look_at_pictures(service, one, canary, unit, seen_by_people)
+                    look_at_pictures(service, one, canary, unit, stream, seen_by_people)
                 list(stream.finish())
             if number % max(1, rounds // 4) == 0 or number == rounds - 1:
                 look_at_files(service, canary, files, since=since)
@@ -90,7 +92,9 @@ def look_at_engine(service: RunningService, canary: Canary, problems: Problems) 
             problems.expect(not found, f"{kind}: {dict(found)}")
 
 
-def look_at_pictures(service: RunningService, one: Served, canary: Canary, unit: FieldUnit, problems: Problems) -> None:
+def look_at_pictures(
+    service: RunningService, one: Served, canary: Canary, unit: FieldUnit, stream: FrameStream, problems: Problems
+) -> None:
     """Have somebody who is listed raise an alert, and look at its images, a preview of the canary, and the metrics."""
     operator, url = one.bearer("operator"), f"{service.url}/v1"
     began = datetime.now(UTC)
@@ -103,16 +107,26 @@ def look_at_pictures(service: RunningService, one: Served, canary: Canary, unit:
         )
         problems.expect(not canary.found(answer.content) and not canary.shows(answer.content), "an alert's image")
     problems.expect(alerts, "nobody alerted, so there was no image to look at")
-    preview = f"{url}/deployments/{one.deployment_id}/cameras/south/preview"
-    with httpx.stream("GET", preview, headers=operator, timeout=60) as pictures:
-        content = b""
+    with ThreadPoolExecutor(1) as looking:
+        preview = f"{url}/deployments/{one.deployment_id}/cameras/south/preview"
+        shown = looking.submit(_first_picture, preview, operator)
+        while not shown.done():
+            for jpeg, at in canary.stand(2):
+                stream.send(jpeg, captured_at=at)
+        picture = shown.result()
+    problems.expect(not canary.marks(picture) and not canary.shows(picture), "a preview shows the stranger")
+    problems.expect(not canary.marks(httpx.get(f"{service.url}/metrics", timeout=60).content), "the metrics")
+
+
+def _first_picture(preview: str, headers: dict[str, str]) -> bytes:
+    """Look at a camera until there is a picture of it."""
+    content = b""
+    with httpx.stream("GET", preview, headers=headers, timeout=60) as pictures:
         for part in pictures.iter_bytes():
             content += part
             if b"\xff\xd9" in content:
                 break
-    picture = content[content.index(b"\xff\xd8") : content.index(b"\xff\xd9") + 2]
-    problems.expect(not canary.marks(picture) and not canary.shows(picture), "a preview shows the stranger")
-    problems.expect(not canary.marks(httpx.get(f"{service.url}/metrics", timeout=60).content), "the metrics")
+    return content[content.index(b"\xff\xd8") : content.index(b"\xff\xd9") + 2]
 
 
 def look_at_parts(service: RunningService, canary: Canary, length: Length) -> dict[str, Counter[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from lfr.database import Store, create_store
 from lfr.database.tables import Alert
 from lfr.deployments import end
 from lfr.errors import LfrError
-from lfr.models import SFACE, YUNET, WeightFile, load_model, weights_folder
+from lfr.models import SFACE, YUNET, load_model, weights_folder
 from lfr.sources import is_recorded
 from tests.drills.finding import Finding, Length, Problems
 from tests.integration.alerts_scene import live_scene
@@ -54,21 +54,19 @@ def unauthorised(folder: Path, *, raised: Raise = raise_alert) -> Finding:
         scene = live_scene(store)
         other = live_scene(store, force="kent")
         problems.expect(raised(store, scene.operator, scene.sighting()) is not None, "what was authorised is refused")
-        asked: list[tuple[str, Principal, Sighting, datetime]] = [
-            (what, scene.operator, scene.sighting(**changes), clock.time)
-            for what, changes in {
-                "another model": {"model_digest": "another"},
-                "another list": {"watchlist_digest": "another"},
-                "another calibration": {"calibration_id": other.calibration_id},
-                "a calibration that there is not": {"calibration_id": "calibration-none"},
-                "a score under the threshold": {"score": 0.49},
-                "another camera": {"camera_id": "elsewhere"},
-                "somebody on another list": {"entry_id": other.entry_ids[0]},
-                "somebody on no list": {"entry_id": "entry-none"},
-                "another force's deployment": {"deployment_id": other.deployment_id},
-                "a deployment that there is not": {"deployment_id": "deployment-none"},
-            }.items()
-        ]
+        wrong: dict[str, dict[str, object]] = {
+            "another model": {"model_digest": "another"},
+            "another list": {"watchlist_digest": "another"},
+            "another calibration": {"calibration_id": other.calibration_id},
+            "a calibration that there is not": {"calibration_id": "calibration-none"},
+            "a score under the threshold": {"score": 0.49},
+            "another camera": {"camera_id": "elsewhere"},
+            "somebody on another list": {"entry_id": other.entry_ids[0]},
+            "somebody on no list": {"entry_id": "entry-none"},
+            "another force's deployment": {"deployment_id": other.deployment_id},
+            "a deployment that there is not": {"deployment_id": "deployment-none"},
+        }
+        asked = [(what, scene.operator, scene.sighting(**one), clock.time) for what, one in wrong.items()]
         asked += [
             ("an auditor", add_person(store, "auditor"), scene.sighting(), clock.time),
             ("another force", other.operator, scene.sighting(), clock.time),
@@ -115,12 +113,12 @@ def touched_weights(folder: Path, length: Length) -> Finding:
     for file in (YUNET, SFACE):
         shutil.copy(weights_folder() / file.file_name, pack)
     for number in range({"short": 6, "normal": 40, "long": 400}[length]):
-        file: WeightFile = (YUNET, SFACE)[number % 2]
-        path = pack / file.file_name
+        touched = (YUNET, SFACE)[number % 2]
+        path = pack / touched.file_name
         good = path.read_bytes()
         at = rng.randrange(len(good))
         path.write_bytes(good[:at] + bytes([good[at] ^ (1 << rng.randrange(8))]) + good[at + 1 :])
-        _refused(problems, f"{file.name} with byte {at} changed", lambda: load_model(weights=pack, threads=1))
+        _refused(problems, f"{touched.name} with byte {at} changed", lambda: load_model(weights=pack, threads=1))
         path.write_bytes(good)
     return problems.finding()
 

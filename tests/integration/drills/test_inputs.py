@@ -66,7 +66,7 @@ def test_a_crash_is_found_and_the_next_target_still_tried(tmp_path: Path, monkey
     paths = [str(tmp_path), str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.setattr(inputs, "CORPUS", tmp_path / "corpus")
-    some = {name: inputs.TARGETS[name] for name in ("requests in TOML", "calibrations")}
+    some = {name: inputs.TARGETS[name] for name in ("requests-in-TOML", "calibrations")}
     monkeypatch.setattr(inputs, "TARGETS", some)
     broken, read = inputs.drills("short")
     assert (broken.held, read.held) == (False, True)
