@@ -9,14 +9,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from lfr.models import Model
 from lfr.pipeline import Recogniser
 from lfr.sources import decode_image
+from lfr.sources.images import MIN_SIDE_PX
 from lfr.types import Pixels
 from tests.support.memory import marked_jpeg
 from tests.support.served import STRANGER, walk
@@ -99,16 +102,17 @@ class Canary:
         found.update(self._pictures(content))
         return +found
 
-    def marks_and_templates(self, content: bytes) -> Counter[str]:
-        """As `found_in_memory`, without what takes long."""
-        found = self.marks(content)
+    def bytes_in_memory(self, content: bytes) -> Counter[str]:
+        """Count what of the canary lies in memory and takes little to find: marks and templates."""
+        found = Counter(mark=content.count(self._mark))
         found["template"] += self._templates(np.frombuffer(content, np.uint8))
         return +found
 
     def found_in_memory(self, content: bytes) -> Counter[str]:
-        """As `found`, of memory, in which arrays lie at addresses that are multiples of their numbers' size."""
-        found = self.marks_and_templates(content)
-        found.update(self._pixels(content))
+        """As `found`, of memory: arrays lie at multiples of their numbers' size, and nothing is spelt out."""
+        found = self.bytes_in_memory(content)
+        if np.frombuffer(content, np.uint8).any():  # most memory is blank
+            found.update(self._pixels(content))
         return +found
 
     def shows(self, encoded: bytes) -> bool:
@@ -140,11 +144,11 @@ class Canary:
     def _pixels(self, content: bytes) -> Counter[str]:
         found: Counter[str] = Counter()
         raw = np.frombuffer(content, np.uint8)
-        found.update(_like(_cells(raw.astype(np.float32)), self._bytes))
+        found.update(_like(_cells(raw), self._bytes))
         floats = raw[: len(raw) // 4 * 4].view(np.float32)
         with np.errstate(all="ignore"):
-            plain = np.where(np.abs(floats) < 1_000, floats, 0)
-        found.update(_like(_cells(np.nan_to_num(plain)), self._floats))
+            cells = _cells(floats)
+            found.update(_like(np.where(np.abs(cells) < 256, cells, 0), self._floats))
         return found
 
     def _pictures(self, content: bytes) -> Counter[str]:
@@ -153,7 +157,7 @@ class Canary:
         places = [match.start() for match in re.finditer(re.escape(_JPEG) + b"|" + re.escape(_PNG), content)]
         for place in places[:_MOST_PICTURES]:
             picture = cv2.imdecode(np.frombuffer(content, np.uint8, offset=place), cv2.IMREAD_COLOR)
-            if picture is None:
+            if picture is None or min(picture.shape[:2]) < MIN_SIDE_PX:
                 continue
             pixels: Pixels = picture.astype(np.uint8)
             grid = cv2.resize(pixels, (40, 23), interpolation=cv2.INTER_AREA).mean(axis=2)
@@ -169,8 +173,9 @@ def _encoded(pixels: Pixels) -> bytes:
     return data.tobytes()
 
 
-def _cells(values: Floats) -> Floats:
-    means: Floats = values[: len(values) // _CELL * _CELL].reshape(-1, _CELL).mean(axis=1)
+def _cells(values: NDArray[Any]) -> Floats:
+    whole = values[: len(values) // _CELL * _CELL].reshape(-1, _CELL)
+    means: Floats = whole @ np.full(_CELL, 1 / _CELL, np.float32)
     return means
 
 
@@ -183,14 +188,16 @@ def _shape(name: str, pixels: Pixels) -> _Shape:
 def _like(cells: Floats, shapes: list[_Shape]) -> Counter[str]:
     """Count the places at which cells correlate with each shape (normalised cross-correlation)."""
     found: Counter[str] = Counter()
-    size = 1 << max(1, int(np.ceil(np.log2(len(cells) + 1))))
-    spectrum = np.fft.rfft(cells, size)
+    if not len(cells):
+        return found
+    size = fft.next_fast_len(len(cells), real=True)  # what wraps round is cut off below
+    spectrum = fft.rfft(cells, size)
     sums, squares = (np.concatenate([[0.0], np.cumsum(part, dtype=np.float64)]) for part in (cells, cells**2))
     for shape in shapes:
         length = len(shape.cells)
         if len(cells) < length:
             continue
-        overlap = np.fft.irfft(spectrum * np.conj(np.fft.rfft(shape.cells, size)), size)[: len(cells) - length + 1]
+        overlap = fft.irfft(spectrum * np.conj(fft.rfft(shape.cells, size)), size)[: len(cells) - length + 1]
         total = sums[length:] - sums[:-length]
         spread = squares[length:] - squares[:-length] - total**2 / length
         places = np.flatnonzero((overlap > _ALIKE * np.sqrt(np.maximum(spread, 0))) & (spread > length))

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from lfr.database import create_store
-from tests.drills import clocks, door, history, inputs, intruders, kept, lost, presented, refusals, soak, stopping
+from tests.drills import (
+    clocks,
+    door,
+    history,
+    inputs,
+    intruders,
+    kept,
+    lost,
+    messages,
+    presented,
+    refusals,
+    soak,
+    stopping,
+)
 from tests.drills.finding import Finding, Length
 from tests.drills.ground import Ground
 
@@ -38,8 +51,9 @@ def _stopping(ground: Ground, length: Length) -> Iterator[Finding]:
     yield from stopping.drills(ground.service, ground.model, length)
 
 
-def _inputs(_: Ground, length: Length) -> Iterator[Finding]:
+def _inputs(ground: Ground, length: Length) -> Iterator[Finding]:
     yield from inputs.drills(length)
+    yield from messages.drills(ground.interface, length)
 
 
 def _lost(ground: Ground, length: Length) -> Iterator[Finding]:

@@ -9,14 +9,22 @@ from pathlib import Path
 import pytest
 
 from lfr.errors import InputError
-from tests.drills import inputs
+from lfr.serving.api import stream
+from tests.drills import inputs, messages
 from tests.drills.catalogue import DRILLS
-from tests.drills.ground import Ground
+from tests.drills.ground import Ground, Interface
 from tests.support.findings import Findings
 
 
 def test_no_input_hurts(ground: Ground, findings: Findings) -> None:
     findings.all_held(DRILLS["inputs"](ground, "short"))
+
+
+def test_a_message_that_is_answered_wrongly_is_found(interface: Interface, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "problem_of", lambda error: {"type": "about:blank", "detail": str(error)})
+    found = messages.websocket(interface, seconds=0.0)
+    assert found.held is False
+    assert "answered with" in found.detail
 
 
 @pytest.mark.parametrize("name", inputs.TARGETS)

@@ -46,9 +46,9 @@ def test_a_stage_that_leaks_is_found_in_every_place(leaking: RunningService, one
         stream.finish()
         leaks = kept.look_at_files(leaking, canary, files, since=since)
         assert set(leaks) == PLACES
-        kept.look_at_engine(leaking, canary, engine)
+        kept.look_at_engine(leaking, canary, engine, "short")
         assert any("raylet" in what and "picture" in what for what in engine.found), engine.found
-        parts = kept.look_at_parts(leaking, canary, "normal")
+        parts = kept.look_at_parts(leaking, canary, "short")
     held = kept.in_parts(parts, frames=12, marks_each=canary.marks_each)
     assert held.held is False
     assert "Detector" in held.detail
