@@ -1,9 +1,10 @@
-# The whole developer interface: make demo, make install, make lab, make check, make test, make test-long, make ray.
+# The whole developer interface: make demo, make install, make lab, make check, make test, make test-long,
+# make drills, make ray.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install lab check test test-long ray clean
+.PHONY: demo install lab check test test-long drills ray clean
 .DEFAULT_GOAL := demo
 
 # What a user gets: the package, what it needs, and what evaluates a model.
@@ -38,6 +39,10 @@ test: install
 
 test-long: install
 	$(BIN)/pytest --durations=20 -m 'long and not gpu' --timeout 3600
+
+# The promises, tried: about ten minutes; with LONG=1 about two hours.
+drills: install
+	$(BIN)/python -W ignore -m tests.drills $(if $(LONG),--long)
 
 # A Ray node as lfr needs it, in the background: then `serve run serve/dev.yaml`.
 ray: $(VENV)/.installed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import io
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 import lfr
 from lfr.models import VERSIONS, Export, Model, export_models, load_model
@@ -20,6 +22,8 @@ from lfr.models.runtimes import OnnxNetwork
 from lfr.sources.quiet import quiet_decoder
 from lfr.types import Pixels
 from lfr.vision import Detector, align
+from tests.drills.finding import table
+from tests.support.findings import Findings
 
 DEMO_FACES = Path(lfr.__file__).parent / "sources" / "demo_faces"
 
@@ -44,6 +48,13 @@ def _log_as_the_library_does() -> None:
     logger.handlers.clear()
     logger.setLevel(logging.NOTSET)
     logger.propagate = True
+
+
+@pytest.fixture(scope="session")
+def findings(request: pytest.FixtureRequest) -> Findings:
+    """What drills find, for the table at the end."""
+    found: Findings = request.config.lfr_findings  # type: ignore[attr-defined]
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -117,13 +128,24 @@ def picture(path: Path) -> Pixels:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the real standard error, which is not captured yet."""
+    """Keep the real standard error, which is not captured yet, and a place for what drills find."""
     config.lfr_stderr = os.dup(2)  # type: ignore[attr-defined]
+    config.lfr_findings = Findings()  # type: ignore[attr-defined]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Have a crash say where on the real standard error: Ray points faulthandler to where a test's output goes."""
     faulthandler.enable(file=item.config.lfr_stderr)  # type: ignore[attr-defined]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table of the drills that ran."""
+    found: Findings = config.lfr_findings  # type: ignore[attr-defined]
+    if found.found:
+        terminalreporter.section("drills")
+        with io.StringIO() as text:
+            Console(file=text, width=160).print(table(found.found))
+            terminalreporter.write(text.getvalue())
 
 
 @pytest.hookimpl(trylast=True)

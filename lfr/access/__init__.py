@@ -14,6 +14,7 @@ from lfr.access.people import (
 )
 from lfr.access.permissions import PERMISSIONS, ROLES, Permission, Role
 from lfr.access.principal import Principal, SecretMemory, authenticate, holder, record
+from lfr.access.rates import Rates
 
 __all__ = [
     "PERMISSIONS",
@@ -22,6 +23,7 @@ __all__ = [
     "NewKey",
     "Permission",
     "Principal",
+    "Rates",
     "Role",
     "SecretMemory",
     "add_device",

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lfr.access.permissions import PERMISSIONS, Permission, Role
+from lfr.access.rates import Rates
 from lfr.audit import append, force_chain
 from lfr.database import Store
 from lfr.database.tables import AccessKey, AuditEntry, Force, Person
@@ -132,21 +133,26 @@ class SecretMemory:
     """Secrets that matched not long ago, so that a service need not hash the same one for every frame.
 
     What is kept is a keyed digest that no other process can make; the key's row is read again every time, so that
-    a revoked or expired key ends at once.
+    a revoked or expired key ends at once. For a key that wrong secrets come for, no other secret is looked at until
+    there are fewer, not even the right one; where that was in use already, it goes on.
     """
 
     _MOST = 1_024
+    _WRONG_PER_S = 5.0
 
     def __init__(self) -> None:
         self._salt = secrets.token_bytes(32)
         self._matched: dict[str, bytes] = {}
+        self._wrong = Rates(self._WRONG_PER_S, what="wrong secrets")
 
-    def matches(self, secret_hash: str, secret: str) -> bool:
-        """Whether the secret is the hash's own."""
+    def matches(self, key_id: str, secret_hash: str, secret: str) -> bool:
+        """Whether the secret is the hash's own; raises BusyError where too many were not."""
         seen = hmac.digest(self._salt, secret.encode(), "sha256")
         if hmac.compare_digest(self._matched.get(secret_hash, b""), seen):
             return True
+        self._wrong.check(key_id)
         if not _matches(secret_hash, secret):
+            self._wrong.take(key_id)
             return False
         if len(self._matched) >= self._MOST:
             self._matched.clear()
@@ -171,13 +177,17 @@ def authenticate(store: Store, key: str, *, memory: SecretMemory | None = None) 
     AccessDeniedError
         It is none, unknown, expired or revoked, or its force is destroyed. The message does not say which of
         unknown and wrong it is.
+    BusyError
+        Too many wrong secrets of this key came lately.
     """
     key_id, _, secret = key.strip().removeprefix(KEY_PREFIX).partition("_")
     with store.database.read() as session:
         row = session.get(AccessKey, f"key-{key_id}")
         person = session.get(Person, row.person_id) if row is not None and row.person_id else None
         force = session.get(Force, row.force_id) if row is not None else None
-    if row is None or force is None or not (memory.matches if memory else _matches)(row.secret_hash, secret):
+    if row is None or force is None:
+        raise AccessDeniedError("the key is not known here")
+    if not (memory.matches(row.id, row.secret_hash, secret) if memory else _matches(row.secret_hash, secret)):
         raise AccessDeniedError("the key is not known here")
     if row.revoked_at is not None:
         raise AccessDeniedError(f"key {row.id} was revoked")

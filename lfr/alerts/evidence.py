@@ -150,7 +150,7 @@ def _checked_header(content: bytes, signed_by: str | None) -> tuple[dict[str, An
         header = json.loads(line)
         key, digest = str(header["signing_key"]), header["ciphertext_sha256"]
         header["hand_over"], header["encryption"] = str(header["hand_over"]), dict(header["encryption"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EvidenceError(f"the evidence's header is malformed: {error}") from error
     if not verify_signature(key, signature.decode("ascii", "replace"), _signed(line)):
         raise EvidenceError("the evidence's header was changed: its signature does not verify")
@@ -165,7 +165,7 @@ def _manifest(raw: bytes) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         manifest: dict[str, Any] = json.loads(raw)
         return manifest, {one["name"]: one["sha256"] for one in manifest["files"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EvidenceError(f"the manifest is malformed: {error}") from error
 
 

@@ -137,7 +137,7 @@ def read_anchor(path: Path) -> Anchor:
         return Anchor(str(document["chain"]), int(document["sequence"]), str(document["head"]))
     except OSError as error:
         raise InputError(f"{path}: cannot read the anchor: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: holds no checkpoint or trailer of an audit log") from error
 
 
@@ -176,7 +176,7 @@ class _Check:
             # One text for one content: not even a space or a letter's case may differ.
             as_written = canonical(document) + b"\n" == text
             kind = document.pop("type")
-        except (ValueError, KeyError, AttributeError, TypeError):
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             raise _BrokenError(f"{where}: no line of an export") from None
         if self._ended:
             raise _BrokenError(f"{where}: something follows the trailer")

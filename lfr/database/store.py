@@ -46,13 +46,19 @@ class Store:
     signing
         Signs checkpoints of the audit log.
     now
-        The clock that windows and retention run on.
+        The clock that windows and retention run on, in UTC: times of another zone are turned into it, or 24 hours
+        after would be 23 or 25 where that zone changes to summer time and back.
     """
 
     database: Database
     keys: KeyStore
     signing: SigningKey
     now: Callable[[], datetime] = utc_now
+
+    def __post_init__(self) -> None:
+        clock = self.now
+        if clock is not utc_now:
+            object.__setattr__(self, "now", lambda: clock().astimezone(UTC))
 
     def close(self) -> None:
         """Close every connection."""

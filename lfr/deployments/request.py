@@ -103,7 +103,7 @@ def read_request(path: Path, *, changes: Mapping[str, Any] | None = None) -> Dep
         fields = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
         raise InputError(f"{path}: cannot read the request: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of brackets within brackets
         raise InputError(f"{path}: no request: {error}") from error
     if not isinstance(fields, dict):
         raise InputError(f"{path}: no request: an object with its fields is wanted")

@@ -270,6 +270,13 @@ def _read_csv(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     return header, [row for row, _ in found], [line for _, line in found]
 
 
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name longer than any file's
+        return False
+
+
 def _check(manifest: Manifest) -> None:
     """Refuse the first row that cannot be used."""
     seen: dict[str, int] = {}
@@ -283,7 +290,7 @@ def _check(manifest: Manifest) -> None:
         image = os.path.normpath(manifest.root / path)
         if (earlier := seen.setdefault(image, row)) != row:
             raise ManifestError(f"{where}, column path: '{path}' is on line {manifest.line[earlier]} already")
-        if not Path(image).is_file():
+        if not _is_file(image):
             raise ManifestError(f"{where}, column path: no image {image}")
         if track and not manifest.reference[row]:
             first = shown_by.setdefault(track, row)

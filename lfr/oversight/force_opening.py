@@ -96,7 +96,7 @@ def _checked(archive: zipfile.ZipFile, path: Path, signed_by: str | None) -> dic
         manifest: dict[str, Any] = json.loads(raw)
         signer = str(manifest["signing_key"])
         known = manifest["format"] == FORMAT and isinstance(manifest["members"], list)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{path}: no export of a force") from error
     if not known or not verify_signature(signer, signature, signed_message(raw)):
         raise EvidenceError(f"{path}: {MANIFEST} was changed: its signature does not verify")

@@ -164,7 +164,7 @@ def _read(kind: type[AnyCard], folder: Path, name: str) -> AnyCard:
         raise RegistryError(f"{path}: no front matter between two lines of ---")
     try:
         card = kind.model_validate(yaml.safe_load(found.group(1)))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise RegistryError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
     except ValidationError as error:
         raise RegistryError(f"{path}: {problems_of(error)}") from error

@@ -68,7 +68,7 @@ def read_policy(name: str | Path) -> Policy:
         raise RegistryError(
             f"policy {name}: cannot read it: {error.strerror}; there are {', '.join(POLICIES)}, or give a file"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RegistryError(f"policy {name}: not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict):
         raise RegistryError(f"policy {name}: a mapping is wanted")

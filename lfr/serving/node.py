@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import secrets
 import socket
 import subprocess
@@ -24,7 +25,15 @@ from lfr.errors import RefusedError, SettingsError
 from lfr.serving.proxy import check_proxy, proxy_program, write_proxy
 from lfr.settings import read_settings
 
-__all__ = ["LONGEST_FOLDER", "SYSTEM_CONFIG", "NodeSettings", "check_node", "free_port", "node_environment"]
+__all__ = [
+    "LONGEST_FOLDER",
+    "SYSTEM_CONFIG",
+    "NodeSettings",
+    "check_node",
+    "forbid_core_dumps",
+    "free_port",
+    "node_environment",
+]
 
 SYSTEM_CONFIG: dict[str, bool | int] = {
     "automatic_object_spilling_enabled": False,
@@ -138,6 +147,11 @@ class NodeSettings:
         return words
 
 
+def forbid_core_dumps() -> None:
+    """Have this process and all that it starts leave no core dump: it would hold whatever was in memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def free_port() -> int:
     """Return a port that nobody listens on now."""
     with socket.socket() as probe:
@@ -220,6 +234,7 @@ def main() -> int:
     # Where Ray's own clients look for a node and its token, when they are not told.
     folder = Path(tempfile.gettempdir()) / "ray"
     node = NodeSettings(folder, port=parser.parse_args().port, token=Path.home() / ".ray" / "auth_token")
+    forbid_core_dumps()
     try:
         node.prepare()
         # The application is built in one of the node's processes, which knows the node's environment and no other.

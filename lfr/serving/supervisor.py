@@ -24,7 +24,7 @@ from typing import Any, Self
 import psutil
 
 from lfr.errors import ServiceError, SettingsError
-from lfr.serving.node import NodeSettings, node_environment
+from lfr.serving.node import NodeSettings, forbid_core_dumps, node_environment
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import DeployTimes, StartTimes
 
@@ -107,6 +107,7 @@ class Supervisor:
             The application refused; the message is its own.
         """
         self.starts += 1
+        forbid_core_dumps()
         environment = node_environment(self.node, os.environ)
         began = time.time()
         try:

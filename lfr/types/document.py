@@ -77,7 +77,7 @@ class DigestedDocument(BaseModel):
             document = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise CalibrationError(f"{path}: cannot read the {cls.kind}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter of brackets within brackets
             raise CalibrationError(f"{path}: no {cls.kind}: not JSON ({error})") from error
         return cls.from_document(document, name=str(path))
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -22,12 +21,12 @@ from lfr.deployments import end
 from lfr.errors import AccessDeniedError, LfrError
 from lfr.models import Model, load_model
 from lfr.serving.api import Service, create_app
-from lfr.serving.api.guard import PERMISSION, Guarded
 from lfr.serving.api.problems import problem_type, status_of
 from lfr.serving.api.stream import HEADER
 from lfr.serving.opening import ServedModel
 from lfr.serving.settings import Limits
 from tests.support.local_cameras import LocalCameras, LocalReader
+from tests.support.routes import every_route, guarded_routes
 from tests.support.served import LISTED, ROLES, STRANGER, Served, served, walk
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -66,27 +65,6 @@ def frames_url(made: Served, camera: str = "north") -> str:
     return f"/v1/deployments/{made.deployment_id}/cameras/{camera}/frames"
 
 
-def routes(app: FastAPI) -> list[tuple[str, str, str]]:
-    """Method, path with made-up ids, and permission of each guarded route."""
-    found = []
-    for prefix, route in _walk(app.routes):
-        if isinstance(route, Guarded):
-            path = re.sub(r"\{which\}", "probe", prefix + route.path)
-            path = re.sub(r"\{[^}]+\}", "none-0", path)
-            extra = route.openapi_extra or {}
-            found += [(method, path, extra[PERMISSION]) for method in sorted(route.methods or ())]
-    return found
-
-
-def _walk(given: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for route in given:
-        original = getattr(route, "original_router", None)
-        if original is not None:
-            yield from _walk(original.routes, prefix + route.include_context.prefix)
-        else:
-            yield prefix, route
-
-
 def sent(http: TestClient, made: Served, subject: str, *, camera: str, stream: str) -> list[dict[str, Any]]:
     began = datetime.now(UTC)
     answers = []
@@ -105,20 +83,17 @@ def sent(http: TestClient, made: Served, subject: str, *, camera: str, stream: s
 
 
 def test_every_route_takes_a_permission_that_the_table_has_or_is_one_of_the_open_ones(app: FastAPI) -> None:
-    unguarded = {
-        prefix + route.path
-        for prefix, route in _walk(app.routes)
-        if isinstance(route, APIRoute) and not isinstance(route, Guarded)
-    }
+    unguarded = {one.template for one in every_route(app) if one.permission is None and one.method != "WEBSOCKET"}
     console = {"/console", "/console/", "/console/{name}"}
-    assert unguarded == {"/v1/healthz", "/v1/readyz", "/metrics", "/v1/session"} | console
-    found = routes(app)
+    described = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+    assert unguarded == {"/v1/healthz", "/v1/readyz", "/metrics", "/v1/session"} | console | described
+    found = guarded_routes(app)
     assert len(found) > 25
     assert {permission for _, _, permission in found} <= set(PERMISSIONS)
 
 
 def test_without_a_key_nothing_is_reached(app: FastAPI, http: TestClient) -> None:
-    for method, path, _ in routes(app):
+    for method, path, _ in guarded_routes(app):
         for headers in ({}, {"Authorization": "Bearer lfr_none_none"}, {"Authorization": "Basic eDp5"}):
             if headers.get("Authorization", "").startswith("Bearer"):
                 app.state.service.strangers = type(app.state.service.strangers)(1e6, what="wrong keys")
@@ -131,7 +106,7 @@ def test_without_a_key_nothing_is_reached(app: FastAPI, http: TestClient) -> Non
 def test_a_role_reaches_exactly_what_the_table_allows_before_anything_is_parsed(
     app: FastAPI, http: TestClient, made: Served, role: str
 ) -> None:
-    for method, path, permission in routes(app):
+    for method, path, permission in guarded_routes(app):
         response = http.request(method, path, headers=made.bearer(role), content=b"{ no json")
         if role in PERMISSIONS[permission]:
             assert response.status_code in (200, 404, 409, 422), (method, path, response.text)

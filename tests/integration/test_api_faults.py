@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import time
-import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,8 +26,11 @@ from lfr.serving.order import Position
 from lfr.serving.settings import Limits
 from lfr.types import Embeddings, FloatArray
 from lfr.watchlist import load_sealed
-from tests.integration.test_api import GOOD, JPEG, frames_url, routes
+from tests.integration.test_api import GOOD, JPEG, frames_url
+from tests.support.bombs import jpeg_of, png_of
+from tests.support.hostile import HOSTILE
 from tests.support.local_cameras import LocalCameras, LocalReader
+from tests.support.routes import guarded_routes
 from tests.support.served import LISTED, ROLES, STRANGER, Served, served, walk
 
 LIMITS = Limits(requests_per_second=10_000, frame_bytes=1 << 20, body_bytes=1 << 14)
@@ -87,29 +88,12 @@ def test_an_expired_key_and_one_that_is_revoked_are_refused(http: TestClient, ma
         assert answer.json()["type"] == "urn:lfr:problem:unauthenticated"
 
 
-def png_of(width: int, height: int) -> bytes:
-    """Make a PNG that states a size and holds next to nothing."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(bytes(10_000_000), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-
-
-def jpeg_of(width: int, height: int) -> bytes:
-    """Take a JPEG and have its frame header state another size."""
-    at = GOOD.index(b"\xff\xc0")
-    return GOOD[: at + 5] + struct.pack(">HH", height, width) + GOOD[at + 9 :]
-
-
 @pytest.mark.parametrize("side", [60_000, 20_000, 0])
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_a_picture_that_states_a_size_it_has_not_is_refused_at_once(
     http: TestClient, made: Served, kind: str, side: int
 ) -> None:
-    content = png_of(side, side) if kind == "png" else jpeg_of(side, side)
+    content = png_of(side, side) if kind == "png" else jpeg_of(GOOD, side, side)
     began = time.perf_counter()
     answer = http.post(
         frames_url(made), content=content, headers={"Content-Type": f"image/{kind}", **made.bearer("field_unit")}
@@ -135,23 +119,12 @@ def test_a_body_over_the_limit_is_cut_off_where_it_states_no_length(http: TestCl
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:lfr:problem:limit"), answer.text
 
 
-HOSTILE = {
-    "unknown": "none-0",
-    "a header": "a%0d%0aX-Injected:%20yes",
-    "a path": "..%2f..%2f..%2fetc%2fpasswd",
-    "a statement": "'%3b%20DROP%20TABLE%20deployment--",
-    "long": "x" * 5_000,
-    "not ascii": "%e2%80%ae%f0%9f%92%a3",
-    "a number": "-9" + "9" * 40,
-}
-
-
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 def test_no_route_fails_or_lets_a_header_in_whatever_stands_where_an_id_should(
     app: FastAPI, http: TestClient, made: Served, hostile: str
 ) -> None:
     asked = 0
-    for method, path, permission in routes(app):
+    for method, path, permission in guarded_routes(app):
         if "none-0" not in path:
             continue
         role = next(role for role in ROLES if role in PERMISSIONS[permission])

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.drills.catalogue import DRILLS
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -64,3 +66,10 @@ def test_the_make_targets_it_names_exist() -> None:
     named = set(re.findall(r"\bmake ([a-z-]+)", README))
     assert {"demo", "test"} <= named
     assert named <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+
+
+def test_every_promise_names_a_drill_and_every_drill_a_promise() -> None:
+    table = README[README.index("| it promises | drill |") :].split("\n\n", 1)[0]
+    named = re.findall(r"\| `(\w+)` \|$", table, re.MULTILINE)
+    assert len(named) == len(table.splitlines()) - 2
+    assert set(named) == set(DRILLS)

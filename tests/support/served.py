@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lfr.access import Role
 from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.models import Model
 from lfr.sources import decode_image, demo_portraits, read_image
@@ -15,7 +16,15 @@ from lfr.sources import decode_image, demo_portraits, read_image
 __all__ = ["LISTED", "ROLES", "STRANGER", "Served", "served", "walk", "write_walk"]
 
 LISTED, STRANGER, FILLER = "s001", "s006", "s002"
-ROLES = ("operator", "watchlist_manager", "authorising_officer", "auditor", "mlops", "admin", "field_unit")
+ROLES: tuple[Role, ...] = (
+    "operator",
+    "watchlist_manager",
+    "authorising_officer",
+    "auditor",
+    "mlops",
+    "admin",
+    "field_unit",
+)
 Served = MadeUpForce
 
 

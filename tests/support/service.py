@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -24,7 +25,7 @@ from lfr.serving.settings import AppArgs
 from lfr.serving.supervisor import Supervisor
 from tests.support.served import Served, served, walk
 
-__all__ = ["RunningService", "alerts_of", "requests", "running_service", "seen", "stream", "until"]
+__all__ = ["RunningService", "alerts_of", "held", "requests", "running_service", "seen", "stream", "until"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,13 @@ def seen(service: RunningService, made: Served, subject_id: str, *, camera: str 
     """Have somebody cross a camera's picture, and return what the service said of each frame and of the end."""
     with FieldUnit(service.url, made.keys["field_unit"]) as unit, unit.frames(made.deployment_id, camera) as frames:
         return list(frames.results(stream(subject_id)))
+
+
+def held(service: RunningService) -> dict[str, float]:
+    """Return how many crops and templates each kind of part holds now, as the metrics say."""
+    text = httpx.get(f"{service.url}/metrics", timeout=30).text
+    figures = re.findall(r'^lfr_(templates|crops)_alive\{part="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    return {f"{part} {what}": float(value) for what, part, value in figures}
 
 
 def alerts_of(made: Served) -> list[str]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import HTTPConnection
 
-from lfr.access import Principal, SecretMemory, authenticate
+from lfr.access import Principal, Rates, SecretMemory, authenticate
 from lfr.database import Store
 from lfr.deployments import LiveDeployment, live
-from lfr.errors import AccessDeniedError, BusyError, RegistryError
+from lfr.errors import AccessDeniedError, RegistryError
 from lfr.serving.alive import HeldFaces
 from lfr.serving.api.heads import Heads
 from lfr.serving.api.metrics import Metrics
@@ -30,7 +30,7 @@ from lfr.types import Faces
 if TYPE_CHECKING:
     from lfr.registry import Tracking
 
-__all__ = ["HELD_S", "Cameras", "Flow", "Rates", "Service"]
+__all__ = ["HELD_S", "Cameras", "Flow", "Service"]
 
 HELD_S = 0.25
 """Seconds for which the answer to what is held of faces is not asked again."""
@@ -80,36 +80,6 @@ class Flow:
 
     waiting: int = 0
     refused: int = 0
-
-
-class Rates:
-    """How often somebody may come: a bucket of one second's worth each.
-
-    Parameters
-    ----------
-    per_second
-        Most in a second.
-    what
-        What messages call it.
-    """
-
-    _MOST = 10_000
-
-    def __init__(self, per_second: float, *, what: str) -> None:
-        self._per_second, self._what = per_second, what
-        self._full = max(1.0, per_second)
-        self._left: dict[str, tuple[float, float]] = {}
-
-    def take(self, name: str) -> None:
-        """Take one; raises BusyError where none is left."""
-        now = time.monotonic()
-        left, at = self._left.get(name, (self._full, now))
-        left = min(self._full, left + (now - at) * self._per_second)
-        if len(self._left) > self._MOST:
-            self._left.clear()
-        self._left[name] = (max(0.0, left - 1), now) if left >= 1 else (left, now)
-        if left < 1:
-            raise BusyError(f"{name}: over {self._per_second:g} {self._what} a second, which is the limit")
 
 
 @dataclass(eq=False)
@@ -167,7 +137,7 @@ class Service:
         AccessDeniedError
             It has a session's cookie, and another site made the browser send it.
         BusyError
-            The key comes too often, or too many wrong ones come from one address.
+            The key comes too often, or too many wrong ones come from one address or for one key.
         """
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if not kind and (cookie := request.cookies.get(COOKIE)):

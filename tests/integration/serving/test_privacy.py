@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import UTC, datetime
 
@@ -13,7 +12,7 @@ from lfr.client import FieldUnit
 from lfr.models import Model
 from tests.support.memory import MARK_BYTES, marked_jpeg, marks_in
 from tests.support.served import STRANGER, walk
-from tests.support.service import RunningService, seen, stream, until
+from tests.support.service import RunningService, held, seen, stream, until
 
 PASSES = ("raylet/raylet", "gcs_server", "ServeController", "HAProxyManager", "ProxyActor")
 MOST_IN_PROXY_BYTES = 1_024
@@ -47,12 +46,6 @@ def test_a_frame_leaves_nothing_in_the_engine_that_it_passed(service: RunningSer
         content = path.read_bytes()
         assert canary not in content, path
         assert made.keys["field_unit"].encode() not in content, path
-
-
-def held(service: RunningService) -> dict[str, float]:
-    text = httpx.get(f"{service.url}/metrics", timeout=30).text
-    figures = re.findall(r'^lfr_(templates|crops)_alive\{part="(\w+)"\} (\S+)$', text, re.MULTILINE)
-    return {f"{part} {what}": float(value) for what, part, value in figures}
 
 
 def test_the_metrics_show_a_face_while_it_is_in_the_picture_and_nothing_once_it_is_gone(
