@@ -82,8 +82,9 @@ def compare(
     """
     from lfr.sources import read_image
 
+    pictures = [(read_image(path), str(path)) for path in (a, b)]  # before the seconds that a model takes
     recogniser = recogniser_for(model, threads=threads)
-    first, second = (recogniser.one_face(read_image(path), name=str(path)) for path in (a, b))
+    first, second = (recogniser.one_face(pixels, name=name) for pixels, name in pictures)
     score = float(first.template.vectors[0] @ second.template.vectors[0])
     document = {
         "a": {"image": str(a), **_rows(first.face, first.quality)[0]},

@@ -87,7 +87,7 @@ def test_compare_scores_one_person_over_two(portraits: dict[str, Path]) -> None:
     assert same > 0.4 > other
 
 
-def test_models_verify_passes_and_fails_after_one_changed_byte(tmp_path: Path) -> None:
+def test_models_verify_passes_and_fails_after_one_changed_byte(portraits: dict[str, Path], tmp_path: Path) -> None:
     assert document(lfr("models", "verify", "--json"))["verified"] is True
     for file in (YUNET, SFACE):
         shutil.copy(weights_folder() / file.file_name, tmp_path)
@@ -99,7 +99,8 @@ def test_models_verify_passes_and_fails_after_one_changed_byte(tmp_path: Path) -
     assert result.returncode == 1
     verdicts = {row["network"]: row["verified"] for row in json.loads(result.stdout)["files"]}
     assert verdicts == {"yunet": True, "sface": False}
-    assert_one_clear_line(lfr("compare", "a.jpg", "b.jpg", LFR_WEIGHTS=str(tmp_path)), "sface", "SHA-256")
+    a = portraits["s001_a"]
+    assert_one_clear_line(lfr("compare", a, a, LFR_WEIGHTS=str(tmp_path)), "sface", "SHA-256")
 
 
 def test_rehearse_alerts_on_people_who_are_in_a_real_video_and_on_no_other(eval_data: Path) -> None:
