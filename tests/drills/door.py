@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from lfr.access import PERMISSIONS, add_device, add_person, authenticate, revoke
 from lfr.access import add_force as add_a_force
+from lfr.access.principal import KEY_PREFIX
 from lfr.database import Store
 from lfr.database.tables import AccessKey, Force
 from tests.drills.finding import Finding, Problems
@@ -97,7 +98,7 @@ def quick_key(at: Interface) -> str:
     """Make a key of an MLOps engineer whose hash takes no time to check, so that a drill's guesses come fast."""
     admin = at.made.principal(at.store, "admin")
     made = add_person(at.store, admin, name="Made Up", rank="constable", roles=["mlops"])
-    secret = made.key.rpartition("_")[2]
+    secret = made.key.removeprefix(KEY_PREFIX).partition("_")[2]  # which may have a _ of its own
     with at.store.database.write() as session:
         session.get_one(AccessKey, made.key_id).secret_hash = _QUICK.hash(secret)
     return made.key
