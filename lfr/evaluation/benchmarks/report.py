@@ -60,9 +60,8 @@ def benchmark_table(document: Mapping[str, Any]) -> str:
         f"{machine['cores']} cores of {machine['processor']}, {'with' if machine['bf16'] else 'without'} bf16, "
         f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}; {packages}.",
     ]
-    other_load = max((row["other_load"] for row in document["rows"] if "other_load" in row), default=0.0)
-    if other_load >= QUIET_CORES:
-        lines[-1] += f" Other processes kept up to {other_load:.1f} cores busy meanwhile."
+    if disturbed := _disturbed(document["rows"]):
+        lines[-1] += f" {disturbed}"
     return "\n".join(lines) + "\n"
 
 
@@ -97,8 +96,17 @@ def benchmark_html(document: Mapping[str, Any]) -> str:
         for row in document["rows"]
     ]
     return environment.get_template("benchmarks.html").render(
-        rows=rows, machine=document["machine"], failed=failed_parity(document["rows"])
+        rows=rows,
+        machine=document["machine"],
+        failed=failed_parity(document["rows"]),
+        disturbed=_disturbed(document["rows"]),
     )
+
+
+def _disturbed(rows: Sequence[Row]) -> str:
+    """What is to be said of the rest of the machine; empty where it was quiet."""
+    cores = max((row["other_load"] for row in rows if "other_load" in row), default=0.0)
+    return f"Other processes kept up to {cores:.1f} cores busy meanwhile." if cores >= QUIET_CORES else ""
 
 
 def _cells(row: Row) -> list[str]:

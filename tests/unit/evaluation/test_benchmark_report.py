@@ -97,6 +97,8 @@ def test_the_page_stands_alone_and_says_what_failed() -> None:
     assert "Every parity holds" in page
     assert "1,000" in page
     assert "http" not in page
+    assert "cores busy" not in page
+    assert "up to 0.7 cores busy" in benchmark_html(document(other_load=0.7))
     broken = document()
     broken["rows"][0]["parity"] = {"cosine_min": 0.5}
     assert "Parity does not hold: embed, batch 8: cosine_min is 0.5" in benchmark_html(broken)
