@@ -13,6 +13,7 @@ from lfr.cli import (
     alerts,
     audit,
     bench,
+    bench_all,
     bench_serve,
     bench_store,
     calibrate,
@@ -83,6 +84,8 @@ app.add_typer(deployment.app, name="deployment")
 app.command()(watch.watch)
 app.command()(serve.serve)
 app.add_typer(alerts.app, name="alerts")
+bench.app.command("all")(bench_all.every)
+bench.app.command()(bench_all.table)
 bench.app.command()(bench_serve.serve)
 bench.app.command()(bench_store.store)
 app.add_typer(bench.app, name="bench")

@@ -16,8 +16,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Measure speed against other software, side by side.", no_args_is_help=True)
 
-QUIET_CORES = 0.1
-"""Cores that other processes may keep busy without the figures being called in doubt."""
 
 ModelOption = Annotated[
     str | None,
@@ -221,7 +219,7 @@ def pipeline(
 
 def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print the benchmark document: rows, and the machine they were measured on."""
-    from lfr.evaluation.benchmarks import machine_facts
+    from lfr.evaluation.benchmarks import QUIET_CORES, machine_facts
 
     machine = machine_facts()
 

@@ -22,6 +22,7 @@ __all__ = [
     "growth_rows",
     "match_rows",
     "pipeline_rows",
+    "runtime_rows",
     "setting",
 ]
 
@@ -122,9 +123,9 @@ def pipeline_rows(
     repeats: int,
     model: str | None,
     threads: int | None,
-    scene_s: float = 20.0,
+    scene_s: float | None = None,
 ) -> Rows:
-    """Frames a second of the whole way; of a simulated scene of ``scene_s`` where there is no video."""
+    """Frames a second of the whole way; with ``scene_s`` of a simulated scene of so many seconds."""
     from lfr.evaluation.benchmarks import check_recorded
     from lfr.evaluation.benchmarks.pipeline import bench_pipeline
     from lfr.models import load_model
@@ -150,14 +151,37 @@ def pipeline_rows(
     return [row]
 
 
-def _video(settings: Settings, folder: Path, scene_s: float) -> Path:
+def runtime_rows(*, repeats: int, model: str | None, threads: int | None, most: int) -> Rows:
+    """The networks on ONNX Runtime as the peer, where it is installed; else none."""
+    from lfr.errors import RuntimeUnavailableError
+    from lfr.evaluation.benchmarks import bench_runtimes, read_crops, read_frames
+    from lfr.models import load_model
+
+    settings, version, threads = setting(model, threads)
+    with err.status("loading the model and ONNX Runtime's copy of it"):
+        try:
+            peer = load_model("onnxruntime-f32", threads=threads, weights=settings.weights)
+        except RuntimeUnavailableError as error:
+            err.print(f"not measured against ONNX Runtime: {error}", markup=False, soft_wrap=True)
+            return []
+        loaded = load_model(version, threads=threads, weights=settings.weights)
+        paths, data = _pictures(None, settings, most)
+        crops = read_crops(paths, loaded)
+        frames = read_frames(_frames(None, settings)[0], most=most)
+        rows = bench_runtimes(loaded, peer, crops=crops, frames=frames, threads=threads, repeats=repeats)
+    return [row | {"data": data} for row in rows]
+
+
+def _video(settings: Settings, folder: Path, scene_s: float | None) -> Path:
     """Return the video to measure on: the street crowd, or a simulated scene written to ``folder``."""
     from lfr.sources import Scene, SceneSettings, demo_portraits
 
-    if settings.eval_data is not None:
+    if settings.eval_data is not None and scene_s is None:
         return settings.eval_data / "video" / "street_crowd_1080p.mp4"
     path = folder / "simulated_scene.mp4"
-    Scene(demo_portraits(), SceneSettings(duration_s=scene_s, fps=12.5, people_per_minute=40.0)).write_video(path)
+    Scene(demo_portraits(), SceneSettings(duration_s=scene_s or 20.0, fps=12.5, people_per_minute=40.0)).write_video(
+        path
+    )
     return path
 
 

@@ -51,6 +51,7 @@ def scene(
         str, typer.Option("--resolution", metavar="WxH", help="Picture size in pixels.")
     ] = "1280x720",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another scene.")] = 0,
+    detect_every: Annotated[int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection.")] = 1,
     video: Annotated[
         Path | None, typer.Option("--video", metavar="FILE.mp4", help="Write the scene as a video as well.")
     ] = None,
@@ -88,8 +89,8 @@ def scene(
     if video is not None:
         with err.status(f"writing {video}"):
             Scene(setup.walkers, settings).write_video(video)
-    score = _run_scene(settings, setup, recogniser, threshold=threshold, live=not json)
-    document = _scene_document(score, recogniser, setup, threshold=threshold)
+    score = _run_scene(settings, setup, recogniser, threshold=threshold, detect_every=detect_every, live=not json)
+    document = _scene_document(score, recogniser, setup, threshold=threshold) | {"detect_every": detect_every}
     if video is not None:
         document["video"] = str(video)
 
@@ -107,20 +108,22 @@ def _run_scene(
     recogniser: Recogniser,
     *,
     threshold: float,
+    detect_every: int,
     live: bool,
 ) -> SceneScore:
     """Enrol, render, process and score a scene, with a live table or a progress bar on standard error."""
     from lfr.evaluation.rehearsal_scene import play
     from lfr.evaluation.scene import SceneEvaluation
     from lfr.matching import DecisionRule
-    from lfr.pipeline import StreamProcessor, enrol
+    from lfr.pipeline import StreamProcessor, StreamSettings, enrol
     from lfr.sources import Scene
 
     with err.status(f"enrolling {len(setup.references)} references"):
         watchlist = enrol(setup.references, recogniser)
     with err.status("painting the street"):
         scene = Scene(setup.walkers, settings)
-    processor = StreamProcessor(recogniser, watchlist, DecisionRule(threshold=threshold, shots=SHOTS))
+    rule, stream = DecisionRule(threshold=threshold, shots=SHOTS), StreamSettings(detect_every=detect_every)
+    processor = StreamProcessor(recogniser, watchlist, rule, settings=stream)
     evaluation = SceneEvaluation(scene.passes, watchlist.subjects)
     recent: list[AlertProposal] = []
     # A terminal gets a table that lives; a log file gets the result only.

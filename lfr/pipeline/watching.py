@@ -154,7 +154,8 @@ def _with_faces(
         return
     with closing(find_ahead(tether.frames(), recogniser.detect, workers=workers, detect_every=detect_every)) as ahead:
         for found in ahead:
-            if tether.standing != "live":  # it was while these were looked at
+            tether.check()
+            if tether.standing != "live":  # it still was when these were taken
                 return
             yield found
 
@@ -181,11 +182,11 @@ class _Tether:
     def frames(self) -> Iterator[Frame]:
         """Yield the source's frames for as long as the deployment is live."""
         for frame in self._source:
-            self._check()
+            self.check()
             if self.standing != "live":
                 return
             yield frame
-        self._check()
+        self.check()
 
     def look(self) -> str:
         """Return where the deployment stands now; once it is not live it does not become so again here."""
@@ -193,7 +194,8 @@ class _Tether:
             self.standing = standing(self._store, self._deployment_id)
         return self.standing
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise what kept the deployment from being looked at."""
         if self._error is not None:
             raise self._error
 

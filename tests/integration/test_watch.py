@@ -239,9 +239,16 @@ def test_design_2_1_a_deployment_that_ended_since_it_was_read_raises_no_alert(
     assert alerts_of(store) == []
 
 
-@pytest.mark.parametrize("live_source", [True, False])
+def test_a_recording_looked_at_ahead_raises_what_it_raises_frame_by_frame(run: Watch, store: Store) -> None:
+    summary = run(Walk(LISTED), workers=3)
+    assert (summary.stopped, summary.frames, summary.faces_seen) == ("source ended", 12, 1)
+    assert [alert.subject_id for alert in summary.alerts] == [LISTED]
+    assert camera_of(store).frames == 12
+
+
+@pytest.mark.parametrize(("live_source", "workers"), [(True, 1), (False, 1), (False, 2)])
 def test_r13_a_withdrawn_authorisation_stops_the_camera_within_a_second(
-    live_source: bool, store: Store, cast: Cast, run: Watch, deployment_id: str
+    live_source: bool, workers: int, store: Store, cast: Cast, run: Watch, deployment_id: str
 ) -> None:
     withdrawn_at: list[float] = []
 
@@ -254,7 +261,7 @@ def test_r13_a_withdrawn_authorisation_stops_the_camera_within_a_second(
     source = Walk(STRANGER, live=live_source, frames=4 if live_source else 10_000, pace_s=0.05)
     officer = threading.Thread(target=withdraw_soon)
     officer.start()
-    summary = run(source)
+    summary = run(source, workers=workers)
     stopped_at = time.monotonic()
     officer.join()
     assert summary.stopped == "withdrawn"
@@ -315,7 +322,8 @@ def test_interrupting_ends_in_order_and_counts_what_was_seen(store: Store, run: 
     assert uses(store)[-1]["use"] == "ends"
 
 
-def test_nothing_goes_on_without_the_database(store: Store, run: Watch) -> None:
+@pytest.mark.parametrize(("live_source", "workers"), [(True, 1), (False, 2)])
+def test_nothing_goes_on_without_the_database(live_source: bool, workers: int, store: Store, run: Watch) -> None:
     def break_off() -> None:
         time.sleep(0.5)
         with store.database.write() as session:
@@ -325,7 +333,10 @@ def test_nothing_goes_on_without_the_database(store: Store, run: Watch) -> None:
     breaking.start()
     began = time.monotonic()
     with pytest.raises(StoreUnavailableError):
-        run(Walk(STRANGER, live=True, frames=4, pace_s=0.05))
+        run(
+            Walk(STRANGER, live=live_source, frames=4 if live_source else 10_000, pace_s=0.05),
+            workers=workers,
+        )
     breaking.join()
     assert time.monotonic() - began < 5
     with store.database.write() as session:

@@ -9,6 +9,8 @@ from lfr.evaluation.benchmarks.machine import fastest_version, has_bf16, machine
 from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
 from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, sface_onnx, yunet_onnx
 from lfr.evaluation.benchmarks.recorded import check_recorded
+from lfr.evaluation.benchmarks.report import QUIET_CORES, benchmark_html, benchmark_table, failed_parity, with_table
+from lfr.evaluation.benchmarks.runtimes import bench_runtimes
 from lfr.evaluation.benchmarks.timing import Timing, benchmark_row, interleave, latencies_s
 from lfr.pipeline import core_count
 
@@ -17,6 +19,7 @@ __all__ = [
     "FRAME_WH",
     "GROWTH",
     "PROBES",
+    "QUIET_CORES",
     "REFERENCES",
     "EvaluationSet",
     "Timing",
@@ -25,7 +28,10 @@ __all__ = [
     "bench_evaluate",
     "bench_growth",
     "bench_match",
+    "bench_runtimes",
+    "benchmark_html",
     "benchmark_row",
+    "benchmark_table",
     "box_parity",
     "check_recorded",
     "core_count",
@@ -33,6 +39,7 @@ __all__ = [
     "detector_limits",
     "embedder_limits",
     "exact_candidates",
+    "failed_parity",
     "fastest_version",
     "has_bf16",
     "interleave",
@@ -46,5 +53,6 @@ __all__ = [
     "read_frames",
     "search_parity",
     "sface_onnx",
+    "with_table",
     "yunet_onnx",
 ]

@@ -122,7 +122,7 @@ def _rows(size: int, *, threads: int, repeats: int) -> Iterator[dict[str, Any]]:
             unit="probes",
             peer_name="the same search in float32 throughout",
             parity={
-                "identical": bool(
+                "same_as_float32": bool(
                     np.array_equal(ours.index, theirs.index) and np.array_equal(ours.score, theirs.score)
                 ),
                 "exact": bool(np.array_equal(ours.index, exact.index)),

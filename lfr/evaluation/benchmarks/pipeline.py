@@ -68,7 +68,7 @@ class _Peer:
             raw: FloatArray = np.zeros((0, 15), np.float32) if found is None else np.asarray(found, np.float32)
             crops = [np.asarray(self._recogniser.alignCrop(pixels, row), np.uint8) for row in raw]
             features = [np.asarray(self._recogniser.feature(crop))[0] for crop in crops]
-            vectors = np.array(features, np.float32).reshape(len(raw), -1)
+            vectors = np.array(features, np.float32).reshape(len(raw), references.shape[1])
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             xyxy: FloatArray = np.concatenate([raw[:, :2], raw[:, :2] + raw[:, 2:4]], axis=1)
             scores = vectors @ references.T if len(raw) else np.zeros((0, len(references)), np.float32)

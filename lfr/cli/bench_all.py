@@ -1,0 +1,119 @@
+"""``lfr bench all`` and ``lfr bench table``: every benchmark at once, as a page and for the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lfr.cli.bench_rows import (
+    detect_rows,
+    embed_rows,
+    evaluate_rows,
+    growth_rows,
+    match_rows,
+    pipeline_rows,
+    runtime_rows,
+)
+from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out
+
+__all__ = ["every", "table"]
+
+
+def every(
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write everything as one page.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small numbers: that both sides do the same, and not how fast.")
+    ] = False,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="VERSION", help="Version to measure; more than once for several."),
+    ] = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, max=1000, help="Turns of each side.")] = 3,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure everything against every peer that is installed, with the machine's limits; takes ten minutes or so.
+
+    Exits with 1 where a parity does not hold, whatever the times are. The
+    service and the store, which start servers, have commands of their own:
+    `lfr bench serve`, `lfr bench store`.
+    """
+    from lfr.errors import InputError
+    from lfr.evaluation.benchmarks import benchmark_html, failed_parity, machine_facts
+    from lfr.settings import read_settings
+
+    chosen = models or [read_settings().model]
+    rows = _rows(chosen, quick=quick, repeats=1 if quick else repeats, threads=threads)
+    document = {"rows": rows, "machine": machine_facts()}
+    failed = failed_parity(rows)
+    if report is not None:
+        try:
+            report.write_text(benchmark_html(document), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{report}: cannot write: {error.strerror}") from error
+
+    def show() -> None:
+        from lfr.evaluation.benchmarks import benchmark_table
+
+        out.print(benchmark_table(document), markup=False, soft_wrap=True)
+
+    emit(document, as_json=json, show=show)
+    for line in failed:
+        err.print(f"parity does not hold: {line}", markup=False, style="red", soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def table(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="What `lfr bench all --json` printed.")],
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE.md", help="Write it there, between the two comments for it.")
+    ] = None,
+) -> None:
+    """Print the rows of a benchmark document as the table that the README shows, or put it there."""
+    import json as json_
+
+    from lfr.errors import InputError
+    from lfr.evaluation.benchmarks import benchmark_table, with_table
+
+    try:
+        document = json_.loads(file.read_text(encoding="utf-8"))
+        lines = benchmark_table(document)
+        text = None if into is None else into.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: not a benchmark document") from error
+    if into is None or text is None:
+        out.print(lines, markup=False, soft_wrap=True, end="")
+        return
+    into.write_text(with_table(text, lines), encoding="utf-8")
+    err.print(f"{into}: {len(document['rows'])} rows", markup=False)
+
+
+def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) -> list[dict[str, Any]]:
+    from lfr.evaluation.benchmarks import made_up_faces
+
+    rows: list[dict[str, Any]] = []
+    for model in models:
+        rows += pipeline_rows(
+            None,
+            references=1_000 if quick else 10_000,
+            detect_every=1 if quick else 2,  # so few faces would make a share of two
+            threshold=0.45,
+            repeats=repeats,
+            model=model,
+            threads=threads,
+            scene_s=3.0 if quick else None,
+        )
+        sides: dict[str, Any] = {"repeats": repeats, "model": model, "threads": threads}
+        rows += embed_rows(None, limits=not quick, most=4 if quick else 200, **sides)
+        rows += detect_rows(None, limits=not quick, most=2 if quick else 120, **sides)
+        rows += [] if quick else runtime_rows(most=40, **sides)
+    rows += match_rows([17_000] if quick else None, repeats=repeats, threads=threads, limits=not quick)
+    rows += growth_rows([70_000] if quick else None, repeats=repeats, threads=threads)
+    return rows + evaluate_rows(made_up_faces(600 if quick else 13_233), repeats=repeats, threads=threads)
