@@ -47,6 +47,9 @@ _NOT_HERE = 'raise ImportError("for JupyterLab; Ray needs no grammar of addresse
 """JupyterLab brings this module, and jsonschema imports it where it finds it, and Ray jsonschema: 1.3 seconds of a core
 in each of the node's dozen processes, for a check of addresses that nobody asks for."""
 
+_CLEARS = {"MALLOC_PERTURB_": "165"}
+"""Has glibc overwrite memory as it is freed, in every process of the node: pictures that libraries are done with, among
+it. Any byte but 0 does; 165 is the usual one (mallopt(3))."""
 _STORE_BYTES = 100_000_000
 _REPLICA_PORTS = 50
 LONGEST_FOLDER = 23
@@ -174,6 +177,7 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
         **{name: str(port) for name, port in ports.items()},
         **environment,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(node.python_folder), environment.get("PYTHONPATH")))),
+        **_CLEARS,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(node.token_file),
         "RAY_ADDRESS": node.address,
@@ -196,7 +200,8 @@ def check_node() -> None:
     Raises
     ------
     RefusedError
-        Its system configuration is another, it takes calls without a token, or its proxy keeps what it passes on.
+        Its system configuration is another, it takes calls without a token, or its proxy or its processes keep what
+        they are done with.
     """
     import ray  # noqa: PLC0415 # a process that only starts the node must not connect
     from ray._private.state import state  # noqa: PLC0415
@@ -211,6 +216,11 @@ def check_node() -> None:
                 f"{wanted}; start it with make ray or lfr serve"
             )
     check_proxy(os.environ)
+    if os.environ.get("MALLOC_PERTURB_", "0") == "0":
+        raise RefusedError(
+            "the Ray node's processes keep what they free, so pictures would stay in their memory; start the node with "
+            "make ray or lfr serve"
+        )
     if not _asks_for_token(ray.get_runtime_context().gcs_address):
         raise RefusedError("the Ray node takes calls without a token; start it with make ray or lfr serve")
 

@@ -82,7 +82,6 @@ def _stop(service: RunningService, one: Served, how: str, problems: Problems) ->
         role = "authorising_officer" if how == "withdrawal" else "operator"
         body = {"reason": "a drill"} if how == "withdrawal" else None
         url = f"{service.url}/v1/deployments/{one.deployment_id}/{how}"
-        asked_at = datetime.now(UTC)
         answer = httpx.post(url, json=body, headers=one.bearer(role), timeout=60)
         problems.expect(answer.status_code == 200, f"{how}: {answer.status_code} {answer.text}")
         answered_at = datetime.now(UTC)
@@ -92,11 +91,13 @@ def _stop(service: RunningService, one: Served, how: str, problems: Problems) ->
     store = one.open()
     try:
         with store.database.read() as session:
+            deployment = session.get_one(Deployment, one.deployment_id)
+            stopped_at = deployment.withdrawn_at or deployment.ended_at or answered_at
             raised = session.scalars(select(Alert.created_at).where(Alert.deployment_id == one.deployment_id)).all()
     finally:
         store.close()
     problems.expect(raised, "nobody alerted, so nothing was stopped")
-    latest = max((at - asked_at).total_seconds() for at in raised)
+    latest = max((at - stopped_at).total_seconds() for at in raised)
     told = max((at - answered_at).total_seconds() for _, at in crowd.alerts)
     problems.expect(latest <= _LAST_ALERT_S, f"{how}: an alert was committed {latest:.2f} s later")
     problems.expect(told <= _LAST_ALERT_S, f"{how}: an alert was told {told:.2f} s after the answer")

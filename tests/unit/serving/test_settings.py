@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from lfr.errors import SettingsError
-from lfr.serving.node import LONGEST_FOLDER, SYSTEM_CONFIG, NodeSettings, node_environment
+from lfr.serving.node import LONGEST_FOLDER, SYSTEM_CONFIG, NodeSettings, forbid_core_dumps, node_environment
 from lfr.serving.settings import AppArgs
 
 
@@ -54,6 +57,7 @@ def test_a_node_is_started_so_that_nothing_spills_and_a_token_is_asked_for(tmp_p
     assert environment["RAY_AUTH_MODE"] == "token"
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
     assert environment["RAY_ADDRESS"] == "127.0.0.1:7000"
+    assert node_environment(node, {"MALLOC_PERTURB_": "0"})["MALLOC_PERTURB_"] == "165"
 
 
 def test_the_token_is_the_owners_alone_and_stays_the_same() -> None:
@@ -73,3 +77,26 @@ def test_the_token_is_the_owners_alone_and_stays_the_same() -> None:
 def test_a_folder_too_long_for_sockets_is_refused_by_its_length(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=str(LONGEST_FOLDER)):
         NodeSettings(tmp_path / ("long" * 20)).prepare()
+
+
+def test_what_a_nodes_processes_free_is_overwritten_and_they_leave_no_core_dump(tmp_path: Path) -> None:
+    # A block as large as a crop, freed and read again from where it lay.
+    held = (
+        "import ctypes, resource\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.malloc.restype = ctypes.c_void_p\n"
+        "block = libc.malloc(37_632)\n"
+        "guard = libc.malloc(64)\n"
+        "ctypes.memset(block, 7, 37_632)\n"
+        "libc.free(ctypes.c_void_p(block))\n"
+        "print(ctypes.string_at(block, 37_632).count(7), resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
+    )
+    node = NodeSettings(tmp_path / "ray")
+    forbid_core_dumps()
+    for environment, kept in ((os.environ, True), (node_environment(node, os.environ), False)):
+        ran = subprocess.run(
+            [sys.executable, "-c", held], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        left, core = map(int, ran.stdout.split())
+        assert (left > 30_000) is kept, left
+        assert core == 0
