@@ -31,6 +31,7 @@ from lfr.serving.opening import (
 from lfr.serving.rolling import check_roll, running_model
 from lfr.serving.settings import AppArgs, Replicas
 from lfr.serving.steward import Steward
+from lfr.serving.tidy import keep_tidy
 
 __all__ = ["PARTS", "Prepared", "application", "build", "check_may_run", "create_served_app", "prepared"]
 
@@ -143,6 +144,7 @@ def application(prepared: Prepared) -> serve.Application:
 def create_served_app(args: AppArgs, model: ServedModel, shadow: ServedShadow | None = None) -> FastAPI:
     """Return the interface over the actors of this Ray node; made in each replica."""
     log_json()
+    keep_tidy()
     service = Service(
         open_service_store(args),
         Fleet(args, model, shadow),

@@ -28,6 +28,7 @@ from lfr.serving.settings import AppArgs
 from lfr.serving.shadow_actor import RemoteShadow
 from lfr.serving.shadow_feed import OpenedShadow, ShadowFeed
 from lfr.serving.tally import FedFrames
+from lfr.serving.tidy import keep_tidy
 
 __all__ = ["Camera"]
 
@@ -74,6 +75,7 @@ class Camera:
         self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=looks)
         self._camera_id = camera_id
         self.look(args.addresses)  # it may have been feeding before its process ended
+        keep_tidy()
         threading.Thread(target=self._rest, name="rest", daemon=True).start()
 
     def held(self) -> HeldFaces:

@@ -16,6 +16,7 @@ from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import Opened
+from lfr.serving.tidy import keep_tidy
 from lfr.sources import decode_image
 from lfr.types import Faces
 
@@ -38,6 +39,7 @@ class Detector:
         log_json()
         self._recogniser = Recogniser(open_model(args, served, only="detector"), min_face_px=args.min_face_px)
         self._max_pixels = args.limits.frame_pixels
+        keep_tidy()
         self._opened = Opened(reached, time.time())
 
     def opened(self) -> Opened:

@@ -15,6 +15,7 @@ from lfr.serving.logs import log_json
 from lfr.serving.opening import ServedModel, open_model
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import Opened
+from lfr.serving.tidy import keep_tidy
 from lfr.types import Embeddings, FloatArray, Pixels
 from lfr.vision import Embedder as Network
 
@@ -39,6 +40,7 @@ class Embedder:
         self._network = Network(model, batch_size=args.batch_crops)
         self._digest = model.digest
         self._alive = Alive()
+        keep_tidy()
         self._opened = Opened(reached, time.time())
 
     def opened(self) -> Opened:

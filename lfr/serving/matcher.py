@@ -9,6 +9,7 @@ from lfr.serving.liveness import Liveness
 from lfr.serving.logs import log_json
 from lfr.serving.opening import open_service_store
 from lfr.serving.settings import AppArgs
+from lfr.serving.tidy import keep_tidy
 from lfr.types import Embeddings, FloatArray
 from lfr.watchlist import load_sealed
 
@@ -44,6 +45,7 @@ class Matcher:
         self._digest = sealed.digest
         self._snapshot = shard(sealed.snapshot, part, args.matchers(deployment.watchlist_size))
         self._alive = Alive()
+        keep_tidy()
 
     def held(self) -> HeldFaces:
         """Return what is held of the faces of people who pass now; the sealed list is not counted."""

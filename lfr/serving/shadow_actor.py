@@ -19,6 +19,7 @@ from lfr.serving.opening import ServedShadow, open_model, open_service_store
 from lfr.serving.settings import AppArgs
 from lfr.serving.shadow_feed import OpenedShadow
 from lfr.serving.shadow_post import ShadowPost
+from lfr.serving.tidy import keep_tidy
 
 __all__ = ["RemoteShadow", "Shadow"]
 
@@ -43,6 +44,7 @@ class Shadow:
         os.nice(_LEAST_URGENT)  # the field version goes first on every processor
         self._args, self._shadow, self._deployment = args, shadow, deployment
         self._made: ShadowPost | None = None
+        keep_tidy()
         try:
             self._post()
         except Exception as error:  # noqa: BLE001 # an actor that is not made would be made again and again
