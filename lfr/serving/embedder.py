@@ -21,6 +21,8 @@ from lfr.vision import Embedder as Network
 
 __all__ = ["Embedder"]
 
+_SPARE = 8  # templates of as few as 32 numbers
+
 
 class Embedder:
     """One process of the embedder.
@@ -63,10 +65,12 @@ class Embedder:
         vectors = self._alive.templates(self._network.embed(together).vectors)
         together[:] = 0
         ends = np.cumsum([len(group) for group in groups])
-        parts = [
-            self._alive.templates(vectors[end - len(group) : end].copy())
-            for group, end in zip(groups, ends, strict=True)
-        ]
+        parts = []
+        for group, end in zip(groups, ends, strict=True):
+            # numpy keeps what it frees under 1024 bytes, as it is, to give it out again.
+            part = np.empty((len(group) + _SPARE, vectors.shape[1]), np.float32)[: len(group)]
+            part[:] = vectors[end - len(group) : end]
+            parts.append(self._alive.templates(part))
         vectors[:] = 0.0
         return parts
 

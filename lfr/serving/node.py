@@ -47,9 +47,10 @@ _NOT_HERE = 'raise ImportError("for JupyterLab; Ray needs no grammar of addresse
 """JupyterLab brings this module, and jsonschema imports it where it finds it, and Ray jsonschema: 1.3 seconds of a core
 in each of the node's dozen processes, for a check of addresses that nobody asks for."""
 
-_CLEARS = {"MALLOC_PERTURB_": "165"}
+_CLEARS = {"MALLOC_PERTURB_": "165", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0", "RAY_USE_UVLOOP": "0"}
 """Has glibc overwrite memory as it is freed, in every process of the node: pictures that libraries are done with, among
-it. Any byte but 0 does; 165 is the usual one (mallopt(3))."""
+it. Any byte but 0 does; 165 is the usual one (mallopt(3)). What waits in a thread's own cache to be given out again
+would not be, so there is none; and uvloop keeps the last 250 kB that came in."""
 _STORE_BYTES = 100_000_000
 _REPLICA_PORTS = 50
 LONGEST_FOLDER = 23

@@ -32,5 +32,7 @@ class Embedder:
         starts = range(0, len(crops), self._batch_size)
         raw = [self._empty, *(self._network(crops[i : i + self._batch_size])[0] for i in starts)]
         vectors: FloatArray = np.concatenate(raw)
+        for part in raw:
+            part[:] = 0
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return Embeddings(vectors, self.model_digest)

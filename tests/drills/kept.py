@@ -16,6 +16,7 @@ from lfr.client import FieldUnit
 from lfr.client.streams import FrameStream
 from lfr.deployments import end
 from lfr.models import Model
+from lfr.serving.settings import Limits
 from tests.drills.canary import OVERLAP, Canary
 from tests.drills.finding import Finding, Length, Problems
 from tests.drills.places import ENGINE, core_limits, in_files, in_memory, processes, swapped_kib
@@ -37,6 +38,8 @@ PROMISE = "Nothing is kept"
 _FRAMES = 12
 _NATIVE = ("raylet/raylet", "gcs_server", "haproxy")
 _IN_FLIGHT = 4
+_WAITING = Limits().frames_waiting
+"""Frames of a camera that may be on their way at once: each of as many threads may still hold its last."""
 _GONE_S = 60.0
 _SCRATCH = 50
 """Marks, of 20 bytes each, that HAProxy's stack and its scratch buffer may hold until something else comes."""
@@ -151,8 +154,8 @@ def in_parts(found: dict[str, Counter[str]], *, frames: int, marks_each: int) ->
     for kind, counted in found.items():
         copies = -(-counted["mark"] // marks_each) + sum(n for name, n in counted.items() if name != "mark")
         most = max(counted[name] for name in ("template", "picture", "crop", "plane"))
-        problems.expect(counted["mark"] / marks_each <= _IN_FLIGHT + 1, f"{kind}: {copies} copies of {frames} frames")
-        problems.expect(most <= _IN_FLIGHT + 1, f"{kind}: {dict(counted)} of {frames} frames")
+        problems.expect(counted["mark"] / marks_each <= _WAITING + 1, f"{kind}: {copies} copies of {frames} frames")
+        problems.expect(most <= _WAITING + 1, f"{kind}: {dict(counted)} of {frames} frames")
     return problems.finding(_told(found))
 
 
