@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 from lfr.client.answers import FrameResult, checked
-from lfr.errors import BusyError, ServiceError, StoreUnavailableError
+from lfr.errors import BusyError, ConflictError, ServiceError, StoreUnavailableError
 
 __all__ = ["AsyncFrameStream", "FrameStream", "TimedFrame"]
 
@@ -53,6 +53,8 @@ def _wait_s(attempt: int) -> float:
 class FrameStream:
     """Frames of one camera, sent from threads of its own.
 
+    A frame that is sent again after the service went on with a later one is lost: it has no result.
+
     Parameters
     ----------
     client
@@ -81,7 +83,7 @@ class FrameStream:
         self._requests = _Requests(deployment_id, camera_id, give_up_s=give_up_s)
         self._in_flight = in_flight
         self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="frames")
-        self._sent: deque[Future[FrameResult]] = deque()
+        self._sent: deque[Future[FrameResult | None]] = deque()
         self._index = 0
 
     def send(self, encoded: bytes, *, captured_at: datetime | None = None) -> list[FrameResult]:
@@ -105,14 +107,15 @@ class FrameStream:
         found = []
         while self._sent and (self._sent[0].done() or len(self._sent) >= self._in_flight):
             found.append(self._sent.popleft().result())
-        return found
+        return [result for result in found if result is not None]
 
     def finish(self) -> list[FrameResult]:
         """Wait for the answers that are still to come, end the stream, and return them and what its end decided."""
         found = []
         while self._sent:
             found.append(self._sent.popleft().result())
-        return [*found, self._ask(-1, self._requests.end())]
+        found.append(self._ask(-1, self._requests.end()))
+        return [result for result in found if result is not None]
 
     def results(self, frames: Iterable[TimedFrame]) -> Iterator[FrameResult]:
         """Send frames and yield their results in order, and last what the end of the stream decided."""
@@ -130,7 +133,7 @@ class FrameStream:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, index: int, asked: dict[str, Any]) -> FrameResult:
+    def _ask(self, index: int, asked: dict[str, Any]) -> FrameResult | None:
         until, attempt = time.monotonic() + self._requests.give_up_s, 0
         while True:
             try:
@@ -143,6 +146,12 @@ class FrameStream:
                 time.sleep(_wait_s(attempt))
                 attempt += 1
                 continue
+            except ConflictError as error:
+                if attempt == 0 or index < 0:
+                    raise
+                # Its camera had to begin anew meanwhile, and went on with a later frame.
+                self._on_event(f"frame {index}: lost: {error}")
+                return None
             if attempt:
                 self._on_event(f"frame {index}: the service is back")
             return FrameResult.from_document(index, document)
@@ -169,7 +178,7 @@ class AsyncFrameStream:
 
         The next frame is asked for only when fewer than ``in_flight`` are on their way.
         """
-        sent: deque[asyncio.Task[FrameResult]] = deque()
+        sent: deque[asyncio.Task[FrameResult | None]] = deque()
         try:
             index = 0
             async for encoded, captured_at in frames:
@@ -177,15 +186,18 @@ class AsyncFrameStream:
                 sent.append(asyncio.create_task(self._ask(index, asked)))
                 index += 1
                 while sent and (sent[0].done() or len(sent) >= self._in_flight):
-                    yield await sent.popleft()
+                    if (result := await sent.popleft()) is not None:
+                        yield result
             while sent:
-                yield await sent.popleft()
-            yield await self._ask(-1, self._requests.end())
+                if (result := await sent.popleft()) is not None:
+                    yield result
+            if (result := await self._ask(-1, self._requests.end())) is not None:
+                yield result
         finally:
             for task in sent:
                 task.cancel()
 
-    async def _ask(self, index: int, asked: dict[str, Any]) -> FrameResult:
+    async def _ask(self, index: int, asked: dict[str, Any]) -> FrameResult | None:
         until, attempt = time.monotonic() + self._requests.give_up_s, 0
         while True:
             try:
@@ -198,6 +210,12 @@ class AsyncFrameStream:
                 await asyncio.sleep(_wait_s(attempt))
                 attempt += 1
                 continue
+            except ConflictError as error:
+                if attempt == 0 or index < 0:
+                    raise
+                # Its camera had to begin anew meanwhile, and went on with a later frame.
+                self._on_event(f"frame {index}: lost: {error}")
+                return None
             if attempt:
                 self._on_event(f"frame {index}: the service is back")
             return FrameResult.from_document(index, document)

@@ -88,7 +88,7 @@ class Follower:
             elif name == "data":
                 event = json.loads(value)
                 if event["action"] == "alert.raise":
-                    self.raised.append(event["alert"]["id"])
+                    self.raised.append(event["alert"]["alert"])
                 self._last = number  # only now has it been seen
             if self._done.is_set():
                 return
