@@ -209,6 +209,7 @@ def fit(
         size=config.backbone.embedding_size,
         subjects=int(plan["subject"].max()) + 1,
         seed=config.seed,
+        clean=torch.from_numpy(teacher[0, plan["trains"]]),
     )
     fitting = Fitting(
         config,
