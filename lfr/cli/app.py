@@ -15,6 +15,7 @@ from lfr.cli import (
     bench,
     bench_serve,
     bench_store,
+    bench_train,
     calibrate,
     demo,
     deployment,
@@ -85,6 +86,7 @@ app.command()(serve.serve)
 app.add_typer(alerts.app, name="alerts")
 bench.app.command()(bench_serve.serve)
 bench.app.command()(bench_store.store)
+bench.app.command()(bench_train.train)
 app.add_typer(bench.app, name="bench")
 
 

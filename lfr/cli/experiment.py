@@ -147,6 +147,7 @@ def _show_found(found: dict[str, Any]) -> None:
     _show_pairs(found.get("paired", ()))
     if "chosen" in found:
         _show_fusion(found)
+    _show_cost(found)
     out.print(f"run [bold]{found['run']}[/]")
 
 
@@ -160,6 +161,23 @@ def _show_fusion(found: dict[str, Any]) -> None:
     out.print(table)
     word = "changes" if found["changes_default"] else "stays as it is"
     out.print(f"simulated: best when choosing {found['chosen']}; the default, {found['today']}, {word}")
+
+
+def _show_cost(found: dict[str, Any]) -> None:
+    speed = found.get("cost", {}).get("speed", {})
+    for name, row in speed.items():
+        ends = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
+        out.print(f"{name}: {row['faces_per_s']:.0f} faces/s, {row['ratio']:.2f} of {next(iter(speed))} ({ends})")
+    if "quantised" in found:
+        made = found["quantised"]
+        out.print(f"{made['quantised_layers']} of {made['layers']} layers of 8 bits, the others of float")
+    for name, row in found.get("verification", {}).get("models", {}).items():
+        out.print(f"{name}: accuracy {row['accuracy']:.2%} on {found['verification']['pairs']:,} pairs")
+    if "fairness" in found:
+        for name, row in found["fairness"]["models"].items():
+            said = ", ".join(f"{key}: {value}" for key, value in row.items() if key != "threshold")
+            out.print(f"{name}: {said}", soft_wrap=True)
+        out.print("verdicts of fairness: " + ("unchanged" if found["fairness"]["unchanged"] else "[red]changed[/]"))
 
 
 def _show_rows(rows: Sequence[dict[str, Any]]) -> None:

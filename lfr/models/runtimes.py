@@ -92,6 +92,8 @@ class OpenVinoNetwork:
         As for `TorchNetwork`; bf16 needs a processor that has it.
     threads
         Number of threads; None leaves the choice to OpenVINO.
+    graph
+        What is compiled in the module's place, as its quantised graph; None: the module's own.
 
     Raises
     ------
@@ -99,7 +101,14 @@ class OpenVinoNetwork:
         The processor lacks bf16, or OpenVINO compiled for another precision than asked for.
     """
 
-    def __init__(self, module: ImageNetwork, *, precision: str = "f32", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        module: ImageNetwork,
+        *,
+        precision: str = "f32",
+        threads: int | None = None,
+        graph: ov.Model | None = None,
+    ) -> None:
         check_runtime("openvino", precision=precision)
         core = import_openvino().Core()
         settings = {
@@ -110,7 +119,7 @@ class OpenVinoNetwork:
         }
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
-        self._compiled = core.compile_model(self._graph(module), "CPU", settings)
+        self._compiled = core.compile_model(self._of_pictures(module, graph), "CPU", settings)
         compiled_for = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if compiled_for != precision:
             raise RuntimeUnavailableError(f"OpenVINO was asked for {precision} and compiled for {compiled_for}")
@@ -118,10 +127,9 @@ class OpenVinoNetwork:
         self._outputs = len(self._compiled.outputs)
 
     @staticmethod
-    def _graph(module: ImageNetwork) -> ov.Model:
+    def _of_pictures(module: ImageNetwork, graph: ov.Model | None) -> ov.Model:
         ov = import_openvino()
-        graph = openvino_graph(module)
-        prepost = ov.preprocess.PrePostProcessor(graph)
+        prepost = ov.preprocess.PrePostProcessor(openvino_graph(module) if graph is None else graph.clone())
         picture = prepost.input(0)
         picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
         picture.model().set_layout(ov.Layout("NCHW"))

@@ -14,7 +14,7 @@ from lfr.sources import SceneSettings
 from lfr.training.config import Data, Measuring, Section, TrainingConfig
 from lfr.types import problems_of
 
-__all__ = ["ExperimentConfig", "FusionConfig", "RobustnessConfig", "read_experiment"]
+__all__ = ["ExperimentConfig", "FusionConfig", "QuantisationConfig", "RobustnessConfig", "read_experiment"]
 
 
 class RobustnessConfig(Section):
@@ -50,7 +50,26 @@ class FusionConfig(Section):
     seed: int = Field(default=0, ge=0, description="Of the bootstrap, and of who is in which half.")
 
 
-ExperimentConfig = TrainingConfig | RobustnessConfig | FusionConfig
+class QuantisationConfig(Section):
+    """How much faster is an embedder of 8-bit numbers, and does it judge as before: no training."""
+
+    kind: Literal["quantisation"]
+    question: str = Field(min_length=1, description="What it is to answer.")
+    data: Data
+    trained: str = Field(
+        default="", pattern=r"^\w*$", description="Folder beside this one whose student it is about; '': SFace."
+    )
+    calibration_images: int = Field(default=300, ge=8, description="Training faces that the ranges are taken from.")
+    held_out_images: int = Field(default=256, ge=8, description="Most held-out faces that decide what stays as it is.")
+    most_lost: float = Field(
+        default=0.002, gt=0.0, lt=1.0, description="Of the mean cosine to the templates of float32, on those."
+    )
+    measuring: Measuring
+    by: tuple[str, ...] = Field(default=(), description="Group columns of the fairness evaluation.")
+    threads: int | None = Field(default=None, ge=1, description="Of the networks that are timed; null: as asked for.")
+
+
+ExperimentConfig = TrainingConfig | RobustnessConfig | FusionConfig | QuantisationConfig
 
 _ANY: TypeAdapter[ExperimentConfig] = TypeAdapter(Annotated[ExperimentConfig, Field(discriminator="kind")])
 

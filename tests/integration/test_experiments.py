@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from lfr.cli.app import app
-from lfr.errors import InputError, RegistryError
+from lfr.errors import InputError, RegistryError, SettingsError
 from lfr.registry import open_tracking
 from lfr.training.comparing import compare_runs
 from lfr.training.experiment import Place, run_experiment
@@ -51,6 +51,17 @@ BASELINE = {
     "measuring": {name: value for name, value in MEASURING.items() if name != "replicates"},
     "scenes": [{"duration_s": 6, "fps": 2, "resolution_wh": [480, 270]}],
 }
+INT8 = {
+    "kind": "quantisation",
+    "question": "what do 8 bits cost?",
+    "data": {"dataset": "demo"},
+    "trained": "02_low_resolution",
+    "calibration_images": 8,
+    "held_out_images": 8,
+    "most_lost": 0.5,
+    "measuring": {**MEASURING, "conditions": [{"name": "clean"}]},
+    "threads": 1,
+}
 SCENE = {"duration_s": 12, "fps": 3, "people_per_minute": 90, "resolution_wh": [640, 360]}
 FUSION = {
     "kind": "fusion",
@@ -74,7 +85,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def ran(place: Place, folder: Path, name: str, content: dict[str, Any], **how: Any) -> dict[str, Any]:
     experiment = folder / name
-    experiment.mkdir()
+    experiment.mkdir(exist_ok=True)
     (experiment / "config.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return run_experiment(read_experiment(experiment), experiment, place, **how)
 
@@ -107,6 +118,22 @@ def test_an_experiment_is_one_run_with_what_it_needs_to_be_believed_and_a_candid
     same = [pair for pair in compared["paired"] if pair["second"].endswith("sface")]
     assert [pair["difference"]["value"] for pair in same] == [0.0, 0.0]
     assert len(compared["paired"]) == 4
+
+
+def test_a_trained_student_is_quantised_and_judged_beside_itself_in_float(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="02_low_resolution has not been run to its end here"):
+        (tmp_path / "02_low_resolution").mkdir()
+        unseen = {**DISTILLED, "seed": 404}
+        (tmp_path / "02_low_resolution" / "config.yaml").write_text(yaml.safe_dump(unseen), encoding="utf-8")
+        ran(place, tmp_path, "04_int8", INT8)
+    ran(place, tmp_path, "02_low_resolution", DISTILLED)
+    found = ran(place, tmp_path, "04_int8", INT8)
+    assert {row["model"] for row in found["rows"]} == {"f32", "int8"}
+    assert found["quantised"]["quantised_layers"] == found["quantised"]["layers"] == 28
+    assert 0.9 < found["quantised"]["held_out_cosine"] < 1.0
+    assert {"f32", "int8"} <= set(found["cost"]["speed"])
+    kept = {file.path for file in place.tracking.client.list_artifacts(found["run"])}
+    assert {"int8.xml", "int8.bin", "result.json"} <= kept
 
 
 def test_any_timm_backbone_can_be_distilled(place: Place, tmp_path: Path) -> None:
