@@ -99,7 +99,8 @@ def _plain(config: TrainingConfig, files: TrainingFiles) -> tuple[float, float]:
     faces = Faces(crops, chosen, targets, config.augmentation, config.objective.clean_share, config.seed)
     order = Order(len(faces), config.batch_size, seed=config.seed, drawn=config.images_an_epoch)
     loader = batches(faces, order, loaders=config.loaders)
-    network = build_network(config.backbone, seed=config.seed).to(memory_format=torch.channels_last)
+    network = build_network(config.backbone, seed=config.seed)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stub
     set_training(network, config.backbone, norms=False)
     objective = DistillationLoss(0.0)
     trained = [p for p in network.parameters() if p.requires_grad]

@@ -12,7 +12,15 @@ import numpy as np
 import torch
 
 from lfr.errors import InputError, LfrError, SettingsError
-from lfr.evaluation import Manifest, StrArray, data_digest, image_digests, open_manifest, read_lfw_pairs
+from lfr.evaluation import (
+    Manifest,
+    StrArray,
+    data_digest,
+    image_digests,
+    open_manifest,
+    read_lfw_pairs,
+    write_manifest,
+)
 from lfr.models import CROP_SIDE, Model, load_model, weights_folder
 from lfr.models.network import ImageNetwork
 from lfr.models.weights import load_sface
@@ -21,7 +29,7 @@ from lfr.training.checkpoints import Progressed
 from lfr.training.config import Data, TrainingConfig
 from lfr.training.cost import faces_per_second, multiply_adds
 from lfr.training.figures import plot_history, plot_tpir
-from lfr.training.kinds import ExperimentConfig, QuantisationConfig, RobustnessConfig
+from lfr.training.kinds import ExperimentConfig, FusionConfig, QuantisationConfig, RobustnessConfig
 from lfr.training.measuring import measure, measuring_rows, paired, verified, write_scores
 from lfr.training.provenance import code_commit, training_digest
 from lfr.training.quantising import FLOAT, INT8, beside_float, quantise, trained_network, verdicts
@@ -33,7 +41,7 @@ from lfr.training.split import split_subjects
 from lfr.training.students import as_model, register_student, write_onnx
 from lfr.training.training import Prepared, Shown, check_digest, fit, plan_training, prepare
 
-__all__ = ["Place", "run_experiment", "search_experiment"]
+__all__ = ["Place", "run_experiment", "search_experiment", "write_part"]
 
 TEACHER = "openvino-f32"
 SFACE, STUDENT = "sface", "student"
@@ -127,8 +135,10 @@ def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, regi
     else:
         from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
 
+        if config.clips is not None and place.data is None:
+            raise InputError("the experiment looks at recordings: give their folder with --root, or set LFR_EVAL_DATA")
         with _opened(config, name, kept, place, "") as (_, found):
-            found.update(choose_fusion(config, place.threads, shown=place.shown))
+            found.update(choose_fusion(config, place.threads, shown=place.shown, clips=place.data))
     return found
 
 
@@ -163,6 +173,24 @@ def search_experiment(
         _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
     )
     return search(config, plan_training(prepared, kept, mirrored=mirrored), kept, grid, at_once=at_once)
+
+
+def write_part(config: ExperimentConfig, folder: Path, place: Place, part: str, path: Path) -> dict[str, Any]:
+    """Write the manifest of one part of an experiment's data, for `lfr evaluate` and `lfr registry evaluate`.
+
+    Raises
+    ------
+    SettingsError
+        The experiment splits no data.
+    LfrError
+        Its data cannot be read, or the manifest cannot be written.
+    """
+    if isinstance(config, FusionConfig):
+        raise SettingsError(f"{folder}: has no data that is split by subject")
+    split = split_subjects(_manifest(config.data, folder, place), config.data)
+    made = split.manifest[getattr(split, part)]
+    write_manifest(made, path)
+    return {"part": part, "images": len(made), "subjects": len(np.unique(made.subject_id)), "manifest": path}
 
 
 def _folder(home: Path, name: str) -> Path:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,8 +140,14 @@ def _templates(compiled: ov.CompiledModel, pictures: Iterable[FloatArray]) -> Fl
 def _counted(graph: ov.Model) -> tuple[int, int]:
     """Convolutions and matrices whose input was quantised, and all of them."""
     layers = [op for op in graph.get_ops() if op.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")]
-    given = [layer.input_value(0).get_node().get_type_name() for layer in layers]
-    return sum(name == "FakeQuantize" for name in given), len(layers)
+    return sum(_takes_8_bits(layer) for layer in layers), len(layers)
+
+
+def _takes_8_bits(layer: ov.Node) -> bool:
+    given = layer.input_value(0).get_node()
+    while given.get_type_name() == "Reshape":
+        given = given.input_value(0).get_node()
+    return bool(given.get_type_name() == "FakeQuantize")
 
 
 def _serialised(graph: ov.Model) -> tuple[bytes, bytes]:
@@ -152,11 +159,11 @@ def _serialised(graph: ov.Model) -> tuple[bytes, bytes]:
 
 @contextmanager
 def _quiet(nncf: Any) -> Iterator[None]:  # noqa: ANN401 - the module
-    """Hold back what NNCF logs and draws; progress is ours to show."""
+    """Hold back what NNCF logs; what it draws goes to standard error, as all progress does."""
     before = logging.getLogger("nncf").level
     nncf.set_log_level(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -14,7 +14,7 @@ from lfr.sources import SceneSettings
 from lfr.training.config import Data, Measuring, Section, TrainingConfig
 from lfr.types import problems_of
 
-__all__ = ["ExperimentConfig", "FusionConfig", "QuantisationConfig", "RobustnessConfig", "read_experiment"]
+__all__ = ["Clips", "ExperimentConfig", "FusionConfig", "QuantisationConfig", "RobustnessConfig", "read_experiment"]
 
 
 class RobustnessConfig(Section):
@@ -36,6 +36,14 @@ class RobustnessConfig(Section):
         return self
 
 
+class Clips(Section):
+    """Recordings of real people, below the data's folder, as far as it is known who is in them."""
+
+    references: str = Field(description="Folder of references, as `lfr rehearse --watchlist` takes it.")
+    present: dict[str, tuple[str, ...]] = Field(min_length=1, description="Clips, and the listed people in each.")
+    absent: tuple[str, ...] = Field(min_length=1, description="Clips in which nobody is listed.")
+
+
 class FusionConfig(Section):
     """Which rule over a track's shots finds most people at the same FPIR: no training."""
 
@@ -45,6 +53,7 @@ class FusionConfig(Section):
     rules: tuple[DecisionRule, ...] = Field(min_length=2, description="Of which the first is today's default.")
     choosing: tuple[SceneSettings, ...] = Field(min_length=1, description="Scenes that the best rule is chosen on.")
     confirming: tuple[SceneSettings, ...] = Field(min_length=1, description="Other scenes, which confirm it or not.")
+    clips: Clips | None = Field(default=None, description="Recordings that may speak against the best rule.")
     fpir: float = Field(default=0.1, gt=0.0, lt=1.0, description="At which rules are compared.")
     replicates: int = Field(default=2000, ge=100, description="Of the bootstrap over subjects.")
     seed: int = Field(default=0, ge=0, description="Of the bootstrap, and of who is in which half.")

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ from typer.testing import CliRunner
 from lfr.cli.app import app
 from lfr.errors import InputError, RegistryError, SettingsError
 from lfr.registry import open_tracking
+from lfr.training.checkpoints import read_checkpoint
 from lfr.training.comparing import compare_runs
 from lfr.training.experiment import Place, run_experiment
 from lfr.training.kinds import read_experiment
@@ -148,6 +154,43 @@ def test_a_rule_is_chosen_on_some_made_up_people_and_confirmed_on_others(place: 
     assert found["chosen"] in {"max_of_3", "mean_of_3"}
     with pytest.raises(InputError, match="searched nothing"):
         compare_runs(place.tracking, place.home, [found["run"]], fpir=0.1, replicates=100)
+
+
+def test_the_loop_is_timed_beside_a_plain_one_that_trains_the_same() -> None:
+    done = CliRunner().invoke(app, ["bench", "train", "--images", "16", "--repeats", "1", "--threads", "1", "--json"])
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["ours"] > 0 < row["peer"]
+    assert row["parity"]["loss_difference"] < 1e-4
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_run_that_was_killed_goes_on_as_the_same_run(tmp_path: Path) -> None:
+    experiment = tmp_path / "06_killed"
+    experiment.mkdir()
+    content = {**DISTILLED, "epochs": 12, "patience": 12}
+    (experiment / "config.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    words = [sys.executable, "-m", "lfr.cli", "experiment", "run", str(experiment), "--threads", "1", "--json"]
+    environment = {**os.environ, "LFR_HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def checkpoint() -> list[Path]:
+        return list((tmp_path / "home" / "experiments").glob("06_killed-*/checkpoint.pt"))
+
+    with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        while killed.poll() is None and not checkpoint():
+            time.sleep(0.02)
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    read = read_checkpoint(checkpoint()[0])
+    assert read is not None
+    assert 0 < read[1].epoch < 12
+    before = read[1].history
+    resumed = subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=500)
+    found = json.loads(resumed.stdout)
+    assert found["training"]["epochs"] == 12
+    assert found["training"]["history"][: len(before)] == before
+    runs = open_tracking(tmp_path / "home").client.search_runs([open_tracking(tmp_path / "home").experiment_id])
+    assert [run.info.run_id for run in runs] == [found["run"]]
 
 
 def test_a_run_that_is_not_there_is_named_with_those_that_are(place: Place) -> None:
