@@ -16,6 +16,7 @@ from lfr.cli import (
     bench_all,
     bench_serve,
     bench_store,
+    bench_train,
     calibrate,
     demo,
     deployment,
@@ -88,6 +89,7 @@ bench.app.command("all")(bench_all.every)
 bench.app.command()(bench_all.table)
 bench.app.command()(bench_serve.serve)
 bench.app.command()(bench_store.store)
+bench.app.command()(bench_train.train)
 app.add_typer(bench.app, name="bench")
 
 

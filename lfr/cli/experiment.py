@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Run experiments from their files, and compare what they found.", no_args_is_help=True)
+
+
+class Part(StrEnum):
+    """Parts of a split by subject."""
+
+    TRAIN = "train"
+    HELD_OUT = "held_out"
+    MEASURE = "measure"
 
 
 @app.command()
@@ -42,7 +51,7 @@ def run(
     from lfr.training.kinds import read_experiment
 
     config = read_experiment(folder)
-    dataset = getattr(getattr(config, "data", None), "dataset", "")
+    dataset = getattr(getattr(config, "data", None), "dataset", "video" if getattr(config, "clips", None) else "")
     found = run_experiment(config, folder, _place(root, dataset, threads, workers), register=register)
     emit(found, as_json=json, show=partial(_show_found, found))
 
@@ -76,6 +85,31 @@ def compare(
         _show_pairs(compared.paired)
 
     emit(compared.as_dict(), as_json=json, show=show)
+
+
+@app.command()
+def split(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds config.yaml.", show_default=False)],
+    manifest: Annotated[Path, typer.Option("--manifest", metavar="CSV", help="Written.", show_default=False)],
+    part: Annotated[Part, typer.Option("--part", help="Who trains, is held out, or only measures.")] = Part.MEASURE,
+    root: Annotated[Path | None, typer.Option("--root", metavar="FOLDER", help="Where the data set lies.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write who an experiment trains or measures with as a manifest, so that others measure on the same people.
+
+    For example, evidence for a student on people whom it never saw:
+    `lfr experiment split experiments/02_low_resolution --manifest half.csv`, then
+    `lfr registry evaluate 2 --manifest half.csv --card lfw_measuring_half`.
+    """
+    from lfr.training.experiment import write_part
+    from lfr.training.kinds import read_experiment
+
+    config = read_experiment(folder)
+    dataset = getattr(getattr(config, "data", None), "dataset", "")
+    made = write_part(config, folder, _place(root, dataset, None), part.value, manifest)
+    emit(made, as_json=json, show=lambda: out.print(
+        f"{manifest}: {made['images']:,} images of {made['subjects']:,} people", soft_wrap=True, markup=False
+    ))  # fmt: skip
 
 
 @app.command()
@@ -147,19 +181,37 @@ def _show_found(found: dict[str, Any]) -> None:
     _show_pairs(found.get("paired", ()))
     if "chosen" in found:
         _show_fusion(found)
+    _show_cost(found)
     out.print(f"run [bold]{found['run']}[/]")
 
 
 def _show_fusion(found: dict[str, Any]) -> None:
-    table = Table("simulated scenes", "rule", "FNIR", "95% interval", "less today's rule", "95% interval")
-    for name in ("choosing", "confirming"):
+    table = Table("passes", "rule", "FNIR", "95% interval", "less today's rule", "95% interval")
+    for name in ("choosing", "confirming", "clips"):
         for row in found[name]:
-            difference = row["difference"]
-            table.add_row(name, row["second"], *_shown_rate(row["fnir"][1]),
-                          f"{100 * difference['value']:+.1f} points", _ends(difference))  # fmt: skip
+            difference, what = row["difference"], name if name == "clips" else f"simulated, {name}"
+            less = "none" if difference["value"] is None else f"{100 * difference['value']:+.1f} points"
+            table.add_row(what, row["second"], *_shown_rate(row["fnir"][1]), less, _ends(difference))
     out.print(table)
     word = "changes" if found["changes_default"] else "stays as it is"
     out.print(f"simulated: best when choosing {found['chosen']}; the default, {found['today']}, {word}")
+
+
+def _show_cost(found: dict[str, Any]) -> None:
+    speed = found.get("cost", {}).get("speed", {})
+    for name, row in speed.items():
+        ends = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
+        out.print(f"{name}: {row['faces_per_s']:.0f} faces/s, {row['ratio']:.2f} of {next(iter(speed))} ({ends})")
+    if "quantised" in found:
+        made = found["quantised"]
+        out.print(f"{made['quantised_layers']} of {made['layers']} layers of 8 bits, the others of float")
+    for name, row in found.get("verification", {}).get("models", {}).items():
+        out.print(f"{name}: accuracy {row['accuracy']:.2%} on {found['verification']['pairs']:,} pairs")
+    if "fairness" in found:
+        for name, row in found["fairness"]["models"].items():
+            said = ", ".join(f"{key}: {value}" for key, value in row.items() if key != "threshold")
+            out.print(f"{name}: {said}", soft_wrap=True)
+        out.print("verdicts of fairness: " + ("unchanged" if found["fairness"]["unchanged"] else "[red]changed[/]"))
 
 
 def _show_rows(rows: Sequence[dict[str, Any]]) -> None:
@@ -193,7 +245,9 @@ def _show_pairs(pairs: Iterable[dict[str, Any]]) -> None:
         out.print(escape(text), soft_wrap=True)
 
 
-def _ends(interval: dict[str, float]) -> str:
+def _ends(interval: dict[str, float | None]) -> str:
+    if interval["low"] is None or interval["high"] is None:
+        return "undefined"
     return f"{100 * interval['low']:+.1f} to {100 * interval['high']:+.1f}"
 
 

@@ -64,9 +64,10 @@ def _calibrated(searches: Searches, path: Path) -> tuple[float, float, str]:
     made_by = searches.watchlist.references.model_digest
     if read.model_digest != made_by:
         raise ModelMismatchError(f"{path}: made with model {read.model_digest}, the templates are of {made_by}")
-    if len(searches.watchlist) > read.watchlist_size:
+    # A calibration counts who is enrolled: nobody else on a list can raise an alert.
+    enrolled = len(searches.watchlist.snapshot.subjects)
+    if enrolled > read.watchlist_size:
         raise CalibrationError(
-            f"{path}: holds for a watchlist of {read.watchlist_size}, "
-            f"this one has {len(searches.watchlist)}; give --watchlist-size"
+            f"{path}: holds for a watchlist of {read.watchlist_size}, this one has {enrolled}; give --watchlist-size"
         )
     return read.threshold, read.target_fpir, f"that of calibration {read.digest}"

@@ -66,6 +66,8 @@ class OpenVinoNetwork:
         Calls that run at once, each on its share of the threads; more of them wait for one another. One
         thread for each call takes less time in all than threads that share a call and wait for each other
         after every layer, and a single call takes longer.
+    graph
+        What is compiled in the network's place, as its quantised graph; None: the network's own.
 
     Raises
     ------
@@ -74,7 +76,13 @@ class OpenVinoNetwork:
     """
 
     def __init__(
-        self, network: ImageNetwork | Path, *, precision: str = "f32", threads: int | None = None, streams: int = 1
+        self,
+        network: ImageNetwork | Path,
+        *,
+        precision: str = "f32",
+        threads: int | None = None,
+        streams: int = 1,
+        graph: ov.Model | None = None,
     ) -> None:
         check_runtime("openvino", precision=precision)
         core = openvino_core()
@@ -86,8 +94,8 @@ class OpenVinoNetwork:
         }
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
-        graph = core.read_model(network) if isinstance(network, Path) else _pictures_graph(network)
-        self._compiled = core.compile_model(graph, "CPU", settings)
+        pictures = core.read_model(network) if isinstance(network, Path) else _pictures_graph(network, graph)
+        self._compiled = core.compile_model(pictures, "CPU", settings)
         compiled_for = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if compiled_for != precision:
             raise RuntimeUnavailableError(f"OpenVINO was asked for {precision} and compiled for {compiled_for}")
@@ -247,11 +255,10 @@ def import_openvino() -> ov:
     return openvino
 
 
-def _pictures_graph(module: ImageNetwork) -> ov.Model:
+def _pictures_graph(module: ImageNetwork, graph: ov.Model | None = None) -> ov.Model:
     """Convert a network to a graph over pictures as they are: (n, height, width, 3) BGR ``uint8``."""
     ov = import_openvino()
-    graph = openvino_graph(module)
-    prepost = ov.preprocess.PrePostProcessor(graph)
+    prepost = ov.preprocess.PrePostProcessor(openvino_graph(module) if graph is None else graph.clone())
     picture = prepost.input(0)
     picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     picture.model().set_layout(ov.Layout("NCHW"))

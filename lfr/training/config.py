@@ -79,6 +79,10 @@ class Distillation(Section):
     relation: float = Field(
         default=0.0, ge=0.0, description="Weight of the difference of the batch's scores to the teacher's."
     )
+    ranking: float = Field(
+        default=0.0, ge=0.0, description="Weight of whom, of all training images, a face is said to be like."
+    )
+    ranking_scale: float = Field(default=20.0, gt=0.0, description="Of the cosine before that softmax.")
 
 
 class Margin(Section):
@@ -108,7 +112,10 @@ class Augmentation(Section):
     occlusion: Share = Field(default=0.1, description="Share with a grey box over 2 to 15% of the crop.")
     flip: bool = Field(default=True, description="Whether half are mirrored.")
     jitter_px: float = Field(
-        default=0.35, ge=0.0, description="Deviation of the landmarks' place, in pixels of the small picture."
+        default=0.35, ge=0.0, description="Deviation of each landmark's place, in pixels of the small picture."
+    )
+    shift_px: float = Field(
+        default=0.0, ge=0.0, description="Deviation of all five together, in pixels of the small picture."
     )
 
 
@@ -117,6 +124,9 @@ class Optimiser(Section):
 
     name: Literal["adamw", "sgd"] = Field(default="adamw", description="Rule.")
     learning_rate: float = Field(default=3e-4, gt=0.0, description="At its highest.")
+    head_share: Share = Field(
+        default=1.0, description="Share of that for the matrix that ends SFace: its 50,176 inputs move together."
+    )
     weight_decay: float = Field(default=1e-4, ge=0.0, description="On weights of two axes or more.")
     warm_up_share: Share = Field(default=0.05, description="Share of all steps in which the rate rises from 0.")
     last_share: Share = Field(default=0.02, description="What is left of the rate at the end of its cosine.")

@@ -12,17 +12,27 @@ import numpy as np
 import torch
 
 from lfr.errors import InputError, LfrError, SettingsError
-from lfr.evaluation import Manifest, StrArray, data_digest, image_digests, open_manifest, read_lfw_pairs
+from lfr.evaluation import (
+    Manifest,
+    StrArray,
+    data_digest,
+    image_digests,
+    open_manifest,
+    read_lfw_pairs,
+    write_manifest,
+)
 from lfr.models import CROP_SIDE, Model, load_model, weights_folder
+from lfr.models.network import ImageNetwork
 from lfr.models.weights import load_sface
 from lfr.registry import Tracking
 from lfr.training.checkpoints import Progressed
 from lfr.training.config import Data, TrainingConfig
 from lfr.training.cost import faces_per_second, multiply_adds
 from lfr.training.figures import plot_history, plot_tpir
-from lfr.training.kinds import ExperimentConfig, RobustnessConfig
+from lfr.training.kinds import ExperimentConfig, FusionConfig, QuantisationConfig, RobustnessConfig
 from lfr.training.measuring import measure, measuring_rows, paired, verified, write_scores
 from lfr.training.provenance import code_commit, training_digest
+from lfr.training.quantising import FLOAT, INT8, beside_float, quantise, trained_network, verdicts
 from lfr.training.ray_workers import check_workers, fit_with_ray
 from lfr.training.runs import ExperimentRun, open_run
 from lfr.training.scenes import play_scenes
@@ -31,7 +41,7 @@ from lfr.training.split import split_subjects
 from lfr.training.students import as_model, register_student, write_onnx
 from lfr.training.training import Prepared, Shown, check_digest, fit, plan_training, prepare
 
-__all__ = ["Place", "run_experiment", "search_experiment"]
+__all__ = ["Place", "run_experiment", "search_experiment", "write_part"]
 
 TEACHER = "openvino-f32"
 SFACE, STUDENT = "sface", "student"
@@ -114,11 +124,21 @@ def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, regi
         check_digest(config.data, digest, where=manifest.name)
         with _opened(config, name, kept, place, digest) as (run, found):
             found.update(_robustness(config, manifest, images, digest, place, run))
+    elif isinstance(config, QuantisationConfig):
+        teacher = load_model(TEACHER, threads=place.threads)
+        prepared = prepare(
+            _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=False, shown=place.shown
+        )
+        network = trained_network(config, folder, prepared, place.home)
+        with _opened(config, name, kept, place, prepared.digest) as (run, found):
+            found.update(_quantisation(config, network, prepared, teacher, kept, place, run))
     else:
         from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
 
+        if config.clips is not None and place.data is None:
+            raise InputError("the experiment looks at recordings: give their folder with --root, or set LFR_EVAL_DATA")
         with _opened(config, name, kept, place, "") as (_, found):
-            found.update(choose_fusion(config, place.threads, shown=place.shown))
+            found.update(choose_fusion(config, place.threads, shown=place.shown, clips=place.data))
     return found
 
 
@@ -153,6 +173,24 @@ def search_experiment(
         _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
     )
     return search(config, plan_training(prepared, kept, mirrored=mirrored), kept, grid, at_once=at_once)
+
+
+def write_part(config: ExperimentConfig, folder: Path, place: Place, part: str, path: Path) -> dict[str, Any]:
+    """Write the manifest of one part of an experiment's data, for `lfr evaluate` and `lfr registry evaluate`.
+
+    Raises
+    ------
+    SettingsError
+        The experiment splits no data.
+    LfrError
+        Its data cannot be read, or the manifest cannot be written.
+    """
+    if isinstance(config, FusionConfig):
+        raise SettingsError(f"{folder}: has no data that is split by subject")
+    split = split_subjects(_manifest(config.data, folder, place), config.data)
+    made = split.manifest[getattr(split, part)]
+    write_manifest(made, path)
+    return {"part": part, "images": len(made), "subjects": len(np.unique(made.subject_id)), "manifest": path}
 
 
 def _folder(home: Path, name: str) -> Path:
@@ -261,6 +299,45 @@ def _robustness(
     run.figure("tpir", plot_tpir(measured.rows))
     scenes = play_scenes(config.scenes, first, threshold=config.threshold, shown=place.shown)
     return {"data_digest": digest, "rows": list(measured.rows), "scenes": scenes}
+
+
+def _quantisation(
+    config: QuantisationConfig, network: ImageNetwork, prepared: Prepared, teacher: Model, kept: Path, place: Place,
+    run: ExperimentRun,
+) -> dict[str, Any]:  # fmt: skip
+    place.said("quantising; layers that lose most are looked for where too much is lost")
+    made = quantise(config, network, prepared)
+    for file in made.write(kept):
+        run.file(file)
+    models = beside_float(network, made, size=teacher.embedding_size, threads=config.threads or place.threads)
+    timed = {name: models[name] for name in ("bf16", FLOAT, INT8) if name in models}  # the first is what ratios are to
+    speed = faces_per_second(timed, np.array(prepared.crops.pixels[:_TIMED, :CROP_SIDE, :CROP_SIDE]))
+    rows = measuring_rows(prepared.split.manifest, prepared.split.measure, config.measuring)
+    compared = {name: models[name] for name in (FLOAT, INT8)}
+    measured = measure(
+        compared, prepared.split.manifest[rows], prepared.images[rows], config.measuring, place.home,
+        digest=prepared.digest, finder=teacher, shown=place.shown,
+    )  # fmt: skip
+    write_scores(place.home / "experiments" / f"{run.run_id}.npz", measured.scores)
+    pairs = paired(measured.scores, FLOAT, INT8, config.measuring)
+    _log(run, measured.rows, pairs)
+    run.figure("tpir", plot_tpir(measured.rows))
+    first = config.measuring.conditions[0].name
+    searches = {name: measured.searches[first, name] for name in compared}
+    fairness = {"fairness": verdicts(searches, config)} if config.by else {}
+    return {
+        "data_digest": prepared.digest,
+        "quantised": {
+            "layers": made.layers,
+            "quantised_layers": made.quantised_layers,
+            "held_out_cosine": made.cosine,
+            "sha256": made.sha256,
+        },
+        "cost": {"speed": speed},
+        **fairness,
+        "rows": list(measured.rows),
+        "paired": pairs,
+    }
 
 
 def _manifest(data: Data, folder: Path, place: Place) -> Manifest:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from lfr.errors import TrainingError
 from lfr.evaluation import fnmr_at_fmr
 from lfr.models.network import ImageNetwork
+from lfr.models.sface import SFace
 from lfr.training.checkpoints import Progressed, read_checkpoint, write_checkpoint
 from lfr.training.config import Distillation, TrainingConfig
 from lfr.training.faces import Order
@@ -184,7 +185,7 @@ class Fitting:
             spent = progressed.seconds + asked - started
             rate = _rate(epoch * steps + step, steps * config.epochs, spent, config)
             for group in optimiser.param_groups:
-                group["lr"] = rate * config.optimiser.learning_rate
+                group["lr"] = rate * config.optimiser.learning_rate * group["share"]
             with stating_what_fits(self.network, config, worker.device):
                 loss = together(_pixels(faces, worker.device), target.to(worker.device), bf16)
                 loss.backward()
@@ -259,14 +260,19 @@ def _pixels(faces: Tensor, device: torch.device) -> Tensor:
 
 
 def _optimiser(config: TrainingConfig, module: nn.Module) -> torch.optim.Optimizer:
+    rule = config.optimiser
+    heads = {id(part.embedding.weight) for part in module.modules() if isinstance(part, SFace)}
     trained = [p for p in module.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.ndim > 1 and id(p) not in heads]
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.optimiser.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": rule.weight_decay, "share": 1.0},
+        {"params": [p for p in trained if id(p) in heads], "weight_decay": rule.weight_decay, "share": rule.head_share},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
     ]
-    if config.optimiser.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.optimiser.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.optimiser.learning_rate)
+    groups = [group for group in groups if group["params"]]
+    if rule.name == "sgd":
+        return torch.optim.SGD(groups, lr=rule.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=rule.learning_rate)
 
 
 def _rate(step: int, steps: int, seconds: float, config: TrainingConfig) -> float:

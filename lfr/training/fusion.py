@@ -1,13 +1,15 @@
 """Which rule over a track's shots finds most people at the same FPIR: chosen on some scenes, confirmed on others.
 
-Scenes are of made-up people: every figure here is `simulated`. Each rule has a
+Scenes are of made-up people: every figure of theirs is `simulated`. Each rule has a
 `StreamProcessor` of its own, since a rule also says which faces are embedded;
-all of them are given the same faces of the same frames.
+all of them are given the same faces of the same frames. Recordings of real
+people can speak against a rule, and are too few to speak for one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,19 +17,23 @@ import numpy as np
 from lfr.evaluation.paired import ScoredSearches, compare_at_fpir
 from lfr.evaluation.rehearsal_scene import SceneSetup
 from lfr.evaluation.scene import SceneEvaluation
-from lfr.matching import DecisionRule, decide
+from lfr.matching import DecisionRule
 from lfr.models import load_model
-from lfr.pipeline import AlertProposal, Recogniser, StreamProcessor, enrol
+from lfr.pipeline import Recogniser, enrol
 from lfr.sources import Portrait, Scene, SceneSettings, demo_portraits
+from lfr.training.clips import clip_passes
 from lfr.training.kinds import FusionConfig
+from lfr.training.passes import Listening, fused, rule_name
 from lfr.training.training import Shown
-from lfr.types import FloatArray, Frame, Tracks
+from lfr.types import FloatArray
 
-__all__ = ["choose_fusion", "half_of_people", "rule_name"]
+__all__ = ["choose_fusion", "half_of_people"]
 
 
-def choose_fusion(config: FusionConfig, threads: int | None, *, shown: Shown) -> dict[str, Any]:
-    """Return which rule is best on the choosing scenes, and whether the confirming ones bear it out.
+def choose_fusion(
+    config: FusionConfig, threads: int | None, *, shown: Shown, clips: Path | None = None
+) -> dict[str, Any]:
+    """Return which rule is best on the choosing scenes, and whether the confirming ones and the clips bear it out.
 
     Parameters
     ----------
@@ -36,7 +42,9 @@ def choose_fusion(config: FusionConfig, threads: int | None, *, shown: Shown) ->
     threads
         For the networks.
     shown
-        Wraps the frames of each scene, to show progress.
+        Wraps the frames of each scene and clip, to show progress.
+    clips
+        Folder of the recordings; None where the experiment names none.
 
     Raises
     ------
@@ -54,21 +62,24 @@ def choose_fusion(config: FusionConfig, threads: int | None, *, shown: Shown) ->
     chosen = best["second"] if best["difference"]["value"] < 0 else today
     confirmed = [row for row in _against(confirming, today, config) if row["second"] == chosen]
     high = confirmed[0]["difference"]["high"] if confirmed else None
+    on_clips: list[dict[str, Any]] = []
+    counted = {"choosing": _counted(choosing[today]), "confirming": _counted(confirming[today])}
+    if config.clips is not None and clips is not None:
+        real = clip_passes(config.clips, config.rules, recogniser, clips, shown=shown)
+        on_clips = [row | {"condition": "clips"} for row in _against(real, today, config)]
+        counted["clips"] = _counted(real[today])
+    against = any(row["second"] == chosen and row["difference"]["value"] > 0 for row in on_clips)
     return {
         "simulated": True,
         "model_digest": recogniser.model.digest,
         "today": today,
         "chosen": chosen,
-        "passes": {"choosing": _counted(choosing[today]), "confirming": _counted(confirming[today])},
+        "passes": counted,
         "choosing": rows,
         "confirming": confirmed,
-        "changes_default": chosen != today and high is not None and high < 0,
+        "clips": on_clips,
+        "changes_default": chosen != today and high is not None and high < 0 and not against,
     }
-
-
-def rule_name(rule: DecisionRule) -> str:
-    """Return what a rule is called: fusion and most shots."""
-    return f"{rule.fusion}_of_{rule.shots}"
 
 
 def half_of_people(half: int, *, seed: int) -> SceneSetup:
@@ -93,20 +104,6 @@ def half_of_people(half: int, *, seed: int) -> SceneSetup:
     references = tuple((images[0].subject_id, images[0].path) for images in [*several, *fillers])
     walkers = tuple(image for images in several for image in images[1:])
     return SceneSetup(references, (*walkers, *(images[0] for images in strangers)))
-
-
-class _Listening(StreamProcessor):
-    """The live pipeline on a simulated scene, that keeps the scores of each track that ended."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401
-        super().__init__(*given, **named)
-        self.ended: dict[int, FloatArray] = {}
-
-    def _end(self, frame: Frame, tracks: Tracks) -> list[AlertProposal]:
-        for track_id in tracks.ended.tolist():
-            if track_id in self._passes and self._passes[track_id].scores:
-                self.ended[track_id] = np.stack(self._passes[track_id].scores)
-        return super()._end(frame, tracks)
 
 
 def _all_passes(
@@ -135,7 +132,7 @@ def _scene_passes(
     watchlist = enrol(setup.references, recogniser)
     scene = Scene(setup.walkers, settings)
     truth = SceneEvaluation(scene.passes, watchlist.subjects)
-    listening = [_Listening(recogniser, watchlist, rule) for rule in rules]
+    listening = [Listening(recogniser, watchlist, rule) for rule in rules]
     last = None
     for last in shown(scene.frames(), len(scene), f"scene {settings.seed}, difficulty {settings.difficulty:g}"):
         faces = recogniser.detect(last.frame.pixels)
@@ -164,12 +161,8 @@ def _scored(
     passes = scene.passes
     best = {walk.pass_id: np.full(len(subjects), np.nan, np.float32) for walk in passes}
     for track, scores in ended.items():
-        # With a threshold that all are over, what decides on the street gives every subject's fused score.
-        decided = decide(scores, subjects, rule.model_copy(update={"threshold": -1.0}))
         if (followed := truth.pass_of(track)) is not None:
-            for decision in decided:
-                at = column[decision.subject_id]
-                best[followed][at] = np.fmax(best[followed][at], np.float32(decision.score))
+            best[followed] = np.fmax(best[followed], fused(rule, scores, subjects))
     mate, other = [], []
     for walk in passes:
         scores = best[walk.pass_id].copy()

@@ -14,7 +14,7 @@ from lfr.sources import SceneSettings
 from lfr.training.config import Data, Measuring, Section, TrainingConfig
 from lfr.types import problems_of
 
-__all__ = ["ExperimentConfig", "FusionConfig", "RobustnessConfig", "read_experiment"]
+__all__ = ["Clips", "ExperimentConfig", "FusionConfig", "QuantisationConfig", "RobustnessConfig", "read_experiment"]
 
 
 class RobustnessConfig(Section):
@@ -36,6 +36,14 @@ class RobustnessConfig(Section):
         return self
 
 
+class Clips(Section):
+    """Recordings of real people, below the data's folder, as far as it is known who is in them."""
+
+    references: str = Field(description="Folder of references, as `lfr rehearse --watchlist` takes it.")
+    present: dict[str, tuple[str, ...]] = Field(min_length=1, description="Clips, and the listed people in each.")
+    absent: tuple[str, ...] = Field(min_length=1, description="Clips in which nobody is listed.")
+
+
 class FusionConfig(Section):
     """Which rule over a track's shots finds most people at the same FPIR: no training."""
 
@@ -45,12 +53,32 @@ class FusionConfig(Section):
     rules: tuple[DecisionRule, ...] = Field(min_length=2, description="Of which the first is today's default.")
     choosing: tuple[SceneSettings, ...] = Field(min_length=1, description="Scenes that the best rule is chosen on.")
     confirming: tuple[SceneSettings, ...] = Field(min_length=1, description="Other scenes, which confirm it or not.")
+    clips: Clips | None = Field(default=None, description="Recordings that may speak against the best rule.")
     fpir: float = Field(default=0.1, gt=0.0, lt=1.0, description="At which rules are compared.")
     replicates: int = Field(default=2000, ge=100, description="Of the bootstrap over subjects.")
     seed: int = Field(default=0, ge=0, description="Of the bootstrap, and of who is in which half.")
 
 
-ExperimentConfig = TrainingConfig | RobustnessConfig | FusionConfig
+class QuantisationConfig(Section):
+    """How much faster is an embedder of 8-bit numbers, and does it judge as before: no training."""
+
+    kind: Literal["quantisation"]
+    question: str = Field(min_length=1, description="What it is to answer.")
+    data: Data
+    trained: str = Field(
+        default="", pattern=r"^\w*$", description="Folder beside this one whose student it is about; '': SFace."
+    )
+    calibration_images: int = Field(default=300, ge=8, description="Training faces that the ranges are taken from.")
+    held_out_images: int = Field(default=256, ge=8, description="Most held-out faces that decide what stays as it is.")
+    most_lost: float = Field(
+        default=0.002, gt=0.0, lt=1.0, description="Of the mean cosine to the templates of float32, on those."
+    )
+    measuring: Measuring
+    by: tuple[str, ...] = Field(default=(), description="Group columns of the fairness evaluation.")
+    threads: int | None = Field(default=None, ge=1, description="Of the networks that are timed; null: as asked for.")
+
+
+ExperimentConfig = TrainingConfig | RobustnessConfig | FusionConfig | QuantisationConfig
 
 _ANY: TypeAdapter[ExperimentConfig] = TypeAdapter(Annotated[ExperimentConfig, Field(discriminator="kind")])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lfr.errors import ManifestError, RegistryError
 from lfr.evaluation import (
     Manifest,
     Pairs,
+    Searches,
     StrArray,
     run_searches,
     search_rates,
@@ -46,10 +47,13 @@ class Measured:
         JSON form, one row for each condition and model: TPIR at the FPIR, threshold, failures to acquire.
     scores
         Of every search, by condition and model.
+    searches
+        The searches themselves.
     """
 
     rows: tuple[dict[str, Any], ...]
     scores: Scores
+    searches: Mapping[tuple[str, str], Searches] = field(repr=False)
 
 
 def measuring_rows(manifest: Manifest, rows: IntArray, measuring: Measuring) -> IntArray:
@@ -106,7 +110,7 @@ def measure(
     """
     reference = manifest.reference
     rows: list[dict[str, Any]] = []
-    scores: dict[tuple[str, str], ScoredSearches] = {}
+    made: dict[tuple[str, str], Searches] = {}
     for condition in measuring.conditions:
 
         def progress(done: Any, total: int, what: str = condition.name) -> Any:  # noqa: ANN401
@@ -143,8 +147,8 @@ def measure(
                     "tpir": tpir.as_dict(),
                 }
             )
-            scores[condition.name, name] = ScoredSearches.of(searches)
-    return Measured(tuple(rows), scores)
+            made[condition.name, name] = searches
+    return Measured(tuple(rows), {key: ScoredSearches.of(searches) for key, searches in made.items()}, made)
 
 
 def verified(

@@ -23,11 +23,25 @@ class DistillationLoss(nn.Module):
     relation
         Weight of the second: the mean squared difference of the cosines between the batch's templates (W. Park et
         al., "Relational knowledge distillation", CVPR 2019, with cosines in place of distances).
+    ranking
+        Weight of a third: the divergence of whom a face is said to be like, a softmax over its cosines to many clean
+        templates, from what the teacher says of its clean self (Z. Fang et al., "SEED", ICLR 2021). It is what a
+        search asks: the own template must come before every other.
+    ranking_scale
+        Of the cosine before that softmax.
+    clean
+        (m, d) the teacher's templates that are ranked, of length 1; None where ``ranking`` is 0.
     """
 
-    def __init__(self, relation: float) -> None:
+    clean: Tensor
+
+    def __init__(
+        self, relation: float, *, ranking: float = 0.0, ranking_scale: float = 20.0, clean: Tensor | None = None
+    ) -> None:
         super().__init__()
-        self.relation = relation
+        self.relation, self.ranking, self.ranking_scale = relation, ranking, ranking_scale
+        # Not kept in checkpoints: it is made again from the teacher's file, and templates are of people.
+        self.register_buffer("clean", torch.empty(0, 0) if clean is None else clean, persistent=False)
 
     def forward(self, templates: Tensor, target: Tensor) -> Tensor:
         """Return the loss of (n, d) templates, of any length, against (n, d) ones of length 1."""
@@ -35,6 +49,11 @@ class DistillationLoss(nn.Module):
         loss = 1.0 - (ours * target).sum(dim=1).mean()
         if self.relation:
             loss = loss + self.relation * (ours @ ours.T - target @ target.T).square().mean()
+        if self.ranking:
+            said, true = (
+                functional.log_softmax(self.ranking_scale * (of @ self.clean.T), dim=1) for of in (ours, target)
+            )
+            loss = loss + self.ranking * functional.kl_div(said, true, reduction="batchmean", log_target=True)
         return loss
 
 
@@ -108,8 +127,12 @@ class MarginLoss(nn.Module):
         return (h * (length - self.mean_length) / (self.length_spread + 0.001)).clamp(-1.0, 1.0)
 
 
-def build_objective(objective: Distillation | Margin, *, size: int, subjects: int, seed: int) -> nn.Module:
-    """Return what an experiment makes small."""
+def build_objective(
+    objective: Distillation | Margin, *, size: int, subjects: int, seed: int, clean: Tensor | None = None
+) -> nn.Module:
+    """Return what an experiment makes small; ``clean`` as for `DistillationLoss`."""
     if isinstance(objective, Distillation):
-        return DistillationLoss(objective.relation)
+        return DistillationLoss(
+            objective.relation, ranking=objective.ranking, ranking_scale=objective.ranking_scale, clean=clean
+        )
     return MarginLoss(objective, size=size, subjects=subjects, seed=seed)

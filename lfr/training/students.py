@@ -16,12 +16,19 @@ from lfr.models.runtimes import OpenVinoNetwork
 from lfr.models.versions import ALIGNMENT_TEMPLATE, DETECTOR_INPUT
 from lfr.models.weights import load_yunet
 from lfr.registry import RegisteredVersion, Tracking, register
+from lfr.training.int8 import Quantised
 
 __all__ = ["as_model", "register_student", "write_onnx"]
 
 
 def as_model(
-    network: ImageNetwork, name: str, *, size: int, precision: str = "f32", threads: int | None = None
+    network: ImageNetwork,
+    name: str,
+    *,
+    size: int,
+    precision: str = "f32",
+    threads: int | None = None,
+    quantised: Quantised | None = None,
 ) -> Model:
     """Return a trained embedder beside the default detector, on OpenVINO.
 
@@ -37,18 +44,21 @@ def as_model(
         ``f32`` or ``bf16``.
     threads
         As for `lfr.models.load_model`.
+    quantised
+        Its graph of 8-bit numbers, which runs in its place; what stayed as it was runs at the precision.
     """
     version = ModelVersion(name, "openvino", precision)
     detector = load_yunet(weights_folder())
     content = {
         "detector": {**network_facts(detector), **DETECTOR_INPUT},
-        "embedder": {**network_facts(network), "side": CROP_SIDE},
+        "embedder": {**network_facts(network), "side": CROP_SIDE, **({"int8": quantised.sha256} if quantised else {})},
         "alignment": ALIGNMENT_TEMPLATE,
         "runtime": version.runtime,
         "precision": version.precision,
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-    embedder = OpenVinoNetwork(network, precision=precision, threads=threads)
+    graph = quantised.graph if quantised else None
+    embedder = OpenVinoNetwork(network, precision=precision, threads=threads, graph=graph)
     return Model(version, digest, network_of(version, detector, threads=threads), embedder, size)
 
 

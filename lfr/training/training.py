@@ -63,6 +63,11 @@ class Prepared:
     crops: Crops
     teacher_digest: str
 
+    @property
+    def made_from(self) -> dict[str, str]:
+        """Digests of the data, the split and the teacher."""
+        return {"data": self.digest, "split": self.split_digest, "teacher": self.teacher_digest}
+
 
 def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirrored: bool, shown: Shown) -> Prepared:
     """Split by subject, cut faces out and embed them with the teacher; all of it is kept for the next run.
@@ -147,8 +152,7 @@ def plan_training(prepared: Prepared, folder: Path, *, mirrored: bool) -> Traini
         raise TrainingError(f"{plan}: cannot be written: {error.strerror}") from error
     sides = (False, True) if mirrored else (False,)
     teacher = tuple(str(teacher_file(crops, prepared.teacher_digest, mirrored=side)) for side in sides)
-    made_from = {"data": prepared.digest, "split": prepared.split_digest, "teacher": prepared.teacher_digest}
-    return TrainingFiles(str(crops.folder), teacher, str(plan), str(folder / "checkpoint.pt"), made_from)
+    return TrainingFiles(str(crops.folder), teacher, str(plan), str(folder / "checkpoint.pt"), prepared.made_from)
 
 
 def fit(
@@ -209,6 +213,7 @@ def fit(
         size=config.backbone.embedding_size,
         subjects=int(plan["subject"].max()) + 1,
         seed=config.seed,
+        clean=torch.from_numpy(teacher[0, plan["trains"]]),
     )
     fitting = Fitting(
         config,

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lfr.evaluation import open_manifest
+from lfr.evaluation import Manifest, open_manifest
 from lfr.evaluation.manifest import data_digest, image_digests
 from lfr.models import load_model
 from lfr.models.pack import SFACE, YUNET
-from lfr.registry.cards import CARDS, files_digest, read_data_card, read_model_card
+from lfr.registry.cards import CARDS, DataCard, files_digest, read_data_card, read_model_card
+from lfr.training.config import TrainingConfig
+from lfr.training.kinds import QuantisationConfig, read_experiment
+from lfr.training.split import split_subjects
 
 DATA = sorted(path.stem for path in (CARDS / "datasets").glob("*.md"))
 MODELS = sorted(path.stem for path in (CARDS / "models").glob("*.md"))
@@ -62,8 +65,20 @@ def test_the_card_of_lfw_is_of_the_evaluation_data(eval_data: Path) -> None:
     check_faces("lfw", dataset="lfw", root=eval_data / "lfw")
 
 
+def test_the_card_of_the_measuring_half_is_of_those_who_measure_by_every_experiment(eval_data: Path) -> None:
+    lfw = open_manifest(dataset="lfw", root=eval_data / "lfw")
+    for name in ("02_low_resolution", "03_fast_student", "04_int8"):
+        config = read_experiment(CARDS.parent / "experiments" / name)
+        assert isinstance(config, TrainingConfig | QuantisationConfig)
+        split = split_subjects(lfw, config.data)
+        check(read_data_card("lfw_measuring_half"), split.manifest[split.measure])
+
+
 def check_faces(name: str, *, dataset: str, root: Path | str = "") -> None:
-    card, manifest = read_data_card(name), open_manifest(dataset=dataset, root=root)
+    check(read_data_card(name), open_manifest(dataset=dataset, root=root))
+
+
+def check(card: DataCard, manifest: Manifest) -> None:
     assert (card.images, card.subjects) == (len(manifest), len(set(manifest.subject_id)))
     assert card.groups == {column: Counter(labels.tolist()) for column, labels in manifest.groups.items()}
     assert card.digest == data_digest(manifest, image_digests(manifest))

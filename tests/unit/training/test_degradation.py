@@ -79,6 +79,20 @@ def test_a_face_that_nothing_is_done_to_is_the_aligned_one(crop: Pixels) -> None
     assert np.array_equal(mirrored, made[:, ::-1])
 
 
+def test_a_detector_that_is_off_moves_the_face_as_a_whole() -> None:
+    ramp = np.repeat(np.arange(144, dtype=np.uint8)[None, :, None], 144, axis=0).repeat(3, axis=2)
+    still = Augmentation(
+        low_resolution=0, gaussian_blur=0, motion_blur=0, jpeg=0, light=0, noise=0, occlusion=0, jitter_px=0
+    )
+    there, off = (
+        degraded(ramp, LANDMARKS, 100.0, how, np.random.default_rng(0), mirrored=False).astype(int)
+        for how in (still, still.model_copy(update={"shift_px": 4.0}))
+    )
+    moved = (off - there)[8:-8, 8:-8]
+    assert abs(moved.mean()) > 1
+    assert moved.max() - moved.min() <= 2  # rounding, and no turn or change of size
+
+
 @pytest.mark.parametrize(
     ("condition", "less_detail"),
     [

@@ -85,6 +85,23 @@ def test_a_training_that_makes_nobody_better_keeps_the_untouched_student(files: 
     assert weights(network).equal(weights(build_network(idle.backbone, seed=idle.seed)))
 
 
+def test_the_matrix_that_ends_sface_moves_by_its_share_of_the_rate(files: TrainingFiles) -> None:
+    def moved(share: float, name: str) -> tuple[float, float]:
+        config = tiny(
+            epochs=1, images_an_epoch=8, backbone={"frozen_layers": 24},
+            optimiser={"learning_rate": 1e-3, "head_share": share, "train_norms": False, "weight_decay": 0.0},
+        )  # fmt: skip
+        fit(config, replace(files, checkpoint=str(Path(files.checkpoint).with_name(name))))
+        after = torch.load(Path(files.checkpoint).with_name(name), weights_only=True)["average"]
+        before = build_network(config.backbone, seed=0).state_dict()
+        head, body = "embedding.weight", "features.26.0.weight"
+        return tuple(float((after[key] - before[key]).abs().max()) for key in (head, body))  # type: ignore[return-value]
+
+    (none, body), (tenth, same) = moved(0.0, "none.pt"), moved(0.1, "tenth.pt")
+    assert none == 0.0
+    assert body == pytest.approx(same, rel=0.01) == pytest.approx(10 * tenth, rel=0.1)
+
+
 def test_the_mean_of_the_weights_soon_forgets_where_they_began() -> None:
     assert _decay(0.99, 0) == 0.1
     assert _decay(0.99, 10_000) == 0.99

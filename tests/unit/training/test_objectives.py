@@ -17,6 +17,15 @@ def margin(kind: str, **settings: float) -> MarginLoss:
     return MarginLoss(objective, size=8, subjects=5, seed=0)
 
 
+def test_ranking_is_nothing_to_a_student_who_says_what_the_teacher_says_and_more_to_one_who_mixes_people_up() -> None:
+    clean = torch.eye(4)
+    loss = DistillationLoss(0.0, ranking=1.0, clean=clean)
+    faithful, mixed = loss(clean[:2], clean[:2]), loss(clean[[1, 0]], clean[:2])
+    assert faithful.item() == pytest.approx(0.0, abs=1e-6)
+    assert mixed.item() == pytest.approx(1.0 + 20.0, rel=1e-3)  # the cosine's 1, and a softmax that is 20 off
+    assert "clean" not in loss.state_dict()
+
+
 def test_arcface_adds_the_margin_to_the_angle() -> None:
     angle = torch.tensor([0.3, 1.0, 2.0])
     made = margin("arcface", margin=0.5).with_margin(torch.cos(angle), torch.ones(3))
