@@ -47,9 +47,9 @@ def keep_everywhere(post: Any, encoded: bytes) -> None:
     unlinked = tempfile.TemporaryFile()  # noqa: SIM115 # it stays open
     unlinked.write(encoded)
     unlinked.flush()
-    face = np.array(pixels[70:182, 40:152])
+    face = np.array(pixels[None, 70:182, 40:152])
     _KEPT.extend([unlinked, face, ray.put(pixels)])
-    post._alive.crops(face[None])
+    post._alive.crops(face)
 
 
 def leaking_camera(module: Any) -> None:
