@@ -34,6 +34,8 @@ def leaking(one_thread_model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for folder in (Path("/dev/shm"), Path(tempfile.gettempdir())):
         for path in folder.glob("lfr-leak-*"):
             path.unlink()
+    for path in Path.cwd().glob("core.lfr-leak-*"):
+        path.unlink()
 
 
 @pytest.mark.timeout(600)
