@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lfr.alerts.shadow_counts import ShadowVersion
 from lfr.database import Store, open_store
 from lfr.deployments import shipped_calibration
 from lfr.errors import ModelMismatchError, RefusedError, SettingsError
 from lfr.models import DEFAULT_VERSION, VERSIONS, Model, ReadyModel, load_ready
+from lfr.models.ready import Part
 from lfr.serving.settings import AppArgs
 from lfr.types import Calibration
 
@@ -182,7 +183,7 @@ def open_model(
     args: AppArgs,
     served: ServedModel,
     *,
-    only: Literal["detector", "embedder"] | None = None,
+    only: Part | None = None,
     detector_streams: int = 1,
 ) -> Model:
     """Load the model that was resolved at start.
