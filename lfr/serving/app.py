@@ -29,6 +29,7 @@ from lfr.serving.opening import (
     resolve_shadow,
 )
 from lfr.serving.rolling import check_roll, running_model
+from lfr.serving.sending import SendAtOnce
 from lfr.serving.settings import AppArgs, Replicas
 from lfr.serving.steward import Steward
 from lfr.serving.tidy import keep_tidy
@@ -155,7 +156,9 @@ def create_served_app(args: AppArgs, model: ServedModel, shadow: ServedShadow | 
         sources={name: spec.use for name, spec in args.sources.items()},
     )
     # Serve gives each request its id, and shows it in the answer.
-    return create_app(service, request_id=lambda: get_serve_request_context().request_id)
+    app = create_app(service, request_id=lambda: get_serve_request_context().request_id)
+    app.add_middleware(SendAtOnce)
+    return app
 
 
 def _deployment(kind: type, name: str, size: Replicas, **more: Any) -> serve.Deployment:  # noqa: ANN401

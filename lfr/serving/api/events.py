@@ -15,7 +15,6 @@ from lfr.access import Principal
 from lfr.alerts import AlertEvent, events_after
 from lfr.errors import BusyError, InputError, LfrError
 from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
-from lfr.serving.api.heads import LOOK_S
 from lfr.serving.api.problems import PROBLEMS
 from lfr.serving.api.service import Service
 
@@ -23,7 +22,7 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=Guarded, dependencies=[BEARER], responses=PROBLEMS, tags=["alerts"])
 
-_KEEP_ALIVE_S = 2.0  # what follows a stream takes a longer silence for a broken connection
+_CHECKED_S = 2.0  # the key; and something is said, since what follows takes a longer silence for a broken connection
 _AT_ONCE = 200
 _LAST = 2**53
 
@@ -81,22 +80,22 @@ async def _stream(
     clock = asyncio.get_running_loop().time
     try:
         yield "retry: 1000\n\n"
-        found, head, said = first, -1, clock()
+        found, head, checked = first, -1, clock()
         while True:
             for event in found:
                 after = event.sequence
                 yield f"id: {event.sequence}\nevent: {event.action}\ndata: {json.dumps(event.as_dict())}\n\n"
-                said = clock()
-            if len(found) < _AT_ONCE:
-                now = await service.heads.of(service.store, principal)
-                while now == head:
-                    if clock() - said >= _KEEP_ALIVE_S:
-                        yield ": still here\n\n"
-                        await run_in_threadpool(service.authenticate, request)  # the key may have been revoked
-                        said = clock()
-                    await asyncio.sleep(LOOK_S)
-                    now = await service.heads.of(service.store, principal)
-                head = now
+            all_seen, seen = len(found) < _AT_ONCE, head
+            if all_seen:
+                left_s = checked + _CHECKED_S - clock()
+                head = await service.heads.past(service.store, principal, seen, within_s=left_s)
+            if clock() - checked >= _CHECKED_S:
+                await run_in_threadpool(service.authenticate, request)  # the key may have been revoked
+                checked = clock()
+                yield ": still here\n\n"
+            if all_seen and head == seen:
+                found = ()
+                continue
             found = await run_in_threadpool(
                 events_after, service.store, principal, deployment_id, after=after, limit=_AT_ONCE
             )
