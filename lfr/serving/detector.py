@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ray import serve
 
 from lfr.errors import ImageError, LfrError
-from lfr.pipeline import Recogniser
+from lfr.pipeline import Recogniser, workers_ahead
 from lfr.serving.box import Box
 from lfr.serving.crossing import SentFrame
 from lfr.serving.logs import log_json
@@ -37,7 +40,10 @@ class Detector:
     def __init__(self, args: AppArgs, served: ServedModel) -> None:
         reached = time.time()
         log_json()
-        self._recogniser = Recogniser(open_model(args, served, only="detector"), min_face_px=args.min_face_px)
+        self._alone, at_once = self._open(args, served), 1 if args.detector.gpus else workers_ahead(args.threads)
+        self._together = self._open(args, served, streams=at_once) if at_once > 1 else self._alone
+        self._busy, self._lock = 0, threading.Lock()
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="find faces")
         self._max_pixels = args.limits.frame_pixels
         keep_tidy()
         self._opened = Opened(reached, time.time())
@@ -48,7 +54,7 @@ class Detector:
 
     def model_digest(self) -> str:
         """Return the digest of the model in use."""
-        return self._recogniser.model.digest
+        return self._alone.model.digest
 
     def detect_batch(self, pictures: Sequence[SentFrame]) -> list[Faces | LfrError]:
         """Return the faces of each picture, or why it cannot be used.
@@ -58,7 +64,14 @@ class Detector:
         pictures
             Each encoded, or (height, width, 3) BGR.
         """
-        return [self._detect(picture) for picture in pictures]
+        with self._lock:
+            self._busy += len(pictures)
+            recogniser = self._alone if self._busy == 1 else self._together
+        try:
+            return list(self._pool.map(partial(self._detect, recogniser), pictures))
+        finally:
+            with self._lock:
+                self._busy -= len(pictures)
 
     async def detect(self, picture: SentFrame) -> Faces | LfrError:
         """Return one picture's faces, found together with those of others that wait."""
@@ -69,7 +82,7 @@ class Detector:
         finally:
             box.clear()
 
-    @serve.batch(max_batch_size=4, batch_wait_timeout_s=0.0)
+    @serve.batch(max_batch_size=4, batch_wait_timeout_s=0.0, max_concurrent_batches=2)
     async def detect_boxes(self, boxes: list[Box[SentFrame, Faces | LfrError]]) -> list[None]:
         """Answer boxes with pictures in them."""
         answers = await asyncio.to_thread(self.detect_batch, [box.given for box in boxes])
@@ -82,10 +95,15 @@ class Detector:
         self.detect_boxes.set_max_batch_size(int(config["max_batch_size"]))  # type: ignore[attr-defined]
         self.detect_boxes.set_batch_wait_timeout_s(float(config["batch_wait_s"]))  # type: ignore[attr-defined]
 
-    def _detect(self, picture: SentFrame) -> Faces | LfrError:
+    def _detect(self, recogniser: Recogniser, picture: SentFrame) -> Faces | LfrError:
         try:
             if isinstance(picture, bytes):
                 picture = decode_image(picture, name="frame", max_pixels=self._max_pixels)
-            return self._recogniser.detect(picture)
+            return recogniser.detect(picture)
         except ImageError as error:
             return error
+
+    @staticmethod
+    def _open(args: AppArgs, served: ServedModel, *, streams: int = 1) -> Recogniser:
+        model = open_model(args, served, only="detector", detector_streams=streams)
+        return Recogniser(model, min_face_px=args.min_face_px)

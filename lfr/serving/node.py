@@ -185,6 +185,7 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",  # each turn takes 5 ms of a core, also where nothing happens
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy_program(proxy)),
@@ -217,7 +218,7 @@ def check_node() -> None:
                 f"{wanted}; start it with make ray or lfr serve"
             )
     check_proxy(os.environ)
-    if os.environ.get("MALLOC_PERTURB_", "0") == "0":
+    if any(os.environ.get(name) != value for name, value in _CLEARS.items()):
         raise RefusedError(
             "the Ray node's processes keep what they free, so pictures would stay in their memory; start the node with "
             "make ray or lfr serve"

@@ -37,7 +37,7 @@ class SendAtOnce:
 
 def _send_at_once() -> None:
     # A socket that listens gives the option to what it accepts.
-    for name in os.listdir("/dev/fd"):
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - numbers, not paths
         with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
             if found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM:
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -36,7 +36,7 @@ def test_the_first_request_has_open_and_later_connections_send_at_once(kind: str
         with early, socket.create_connection(listener.getsockname()):
             sender = SendAtOnce(app)
             request(sender, "lifespan")  # comes before a server listens
-            assert waits(listener) and waits(early) and waits(client)
+            assert all(waits(one) for one in (listener, early, client))
             request(sender, kind)
             late, _ = listener.accept()
             with late, socket.create_connection(listener.getsockname()):
