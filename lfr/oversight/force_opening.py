@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from lfr.oversight.force_export import AUDIT, FORMAT, MANIFEST, SIGNATURE, signe
 
 __all__ = ["open_force_export"]
 
+_MOST_MANIFEST = 1 << 26  # some 300,000 images
+_MOST_SIGNATURE = 1 << 10
 _NAME = re.compile(rf"rows/[a-z_]+\.[0-9]{{4,}}|images/[a-z]+-[0-9a-z-]+|{re.escape(AUDIT)}")
 
 
@@ -83,11 +86,21 @@ def open_force_export(
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_stored(archive, path)
             yield archive
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except zipfile.BadZipFile as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, struct.error) as error:
         raise EvidenceError(f"{path}: no export of a force, or changed: {error}") from error
+
+
+def _check_stored(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse what would become larger than the file is: before a signature is looked at, anybody may have made it."""
+    most = {MANIFEST: _MOST_MANIFEST, SIGNATURE: _MOST_SIGNATURE}
+    for member in archive.infolist():
+        stored = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1
+        if not stored or member.file_size > most.get(member.filename, member.file_size):
+            raise EvidenceError(f"{path}: no export of a force: {member.filename!r} is not as lfr writes it")
 
 
 def _checked(archive: zipfile.ZipFile, path: Path, signed_by: str | None) -> dict[str, Any]:
@@ -95,7 +108,7 @@ def _checked(archive: zipfile.ZipFile, path: Path, signed_by: str | None) -> dic
         raw, signature = archive.read(MANIFEST), archive.read(SIGNATURE).decode("ascii", "replace")
         manifest: dict[str, Any] = json.loads(raw)
         signer = str(manifest["signing_key"])
-        known = manifest["format"] == FORMAT and isinstance(manifest["members"], list)
+        known = manifest["format"] == FORMAT and _is_whole(manifest)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{path}: no export of a force") from error
     if not known or not verify_signature(signer, signature, signed_message(raw)):
@@ -103,6 +116,17 @@ def _checked(archive: zipfile.ZipFile, path: Path, signed_by: str | None) -> dic
     if signed_by is not None and signed_by.strip().lower() != signer:
         raise EvidenceError(f"{path}: signed by {signer}, not by {signed_by.strip().lower()}")
     return manifest
+
+
+def _is_whole(manifest: Mapping[str, Any]) -> bool:
+    """Whether it has what opening it takes: whoever signed it may have written anything."""
+    return (
+        isinstance(manifest["encryption"], dict)
+        and isinstance(manifest["members"], list)
+        and all(isinstance(member[name], str) for member in manifest["members"] for name in ("name", "sha256"))
+        and bool(bytes.fromhex(manifest["key"]))
+        and isinstance(manifest["force"], str)
+    )
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path, manifest: Mapping[str, Any]) -> None:

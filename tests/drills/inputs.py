@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +23,21 @@ from typing import Any
 import cv2
 import numpy as np
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import ValidationError
 
+from lfr.access import authenticate, init_access
+from lfr.alerts import envelope_for_key
 from lfr.audit import read_anchor, verify_export
-from lfr.database import SigningKey
+from lfr.database import SigningKey, create_store
 from lfr.deployments.calibrations import calibration_named, shipped_calibration
 from lfr.deployments.request import read_request
 from lfr.errors import LfrError
 from lfr.evaluation.benchmarks.store_audit import write_long_export
 from lfr.evaluation.manifest import read_manifest
+from lfr.oversight import export_force, open_force_export
+from lfr.oversight.force_export import MANIFEST, SIGNATURE, signed_message
 from lfr.registry.policy import read_policy
 from lfr.serving.settings import AppArgs
 from lfr.sources import decode_image, open_source
@@ -45,6 +55,8 @@ _SAID = (
     "name", "purpose", "necessity", "proportionality", "place", "why_there", "signage", "controller_force", "dpia",
     "appropriate_policy_document", "equality_impact_assessment",
 )  # fmt: skip
+_RECIPIENT = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+_SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _MOST_S, _MOST_SAID = 5.0, 20_000
 _EXTREMES = (
     b"\x00",
@@ -212,6 +224,19 @@ def _exports(folder: Path) -> list[bytes]:
     return [(folder / "export.jsonl").read_bytes()]
 
 
+def _force_exports(folder: Path) -> list[bytes]:
+    with closing(create_store(folder / "home")) as store:
+        admin = init_access(store, force_id="essex", force_name="Essex", name="Made Up")
+        envelope = envelope_for_key(_RECIPIENT.public_key().public_bytes_raw().hex().encode())
+        export_force(store, authenticate(store, admin.key), folder / "force.zip", envelope=envelope)
+    return [(folder / "force.zip").read_bytes()]
+
+
+def _force_manifests(folder: Path) -> list[bytes]:
+    with zipfile.ZipFile(io.BytesIO(*_force_exports(folder))) as archive:
+        return [archive.read(MANIFEST)]
+
+
 def _calibrations(_: Path) -> list[bytes]:
     shipped = shipped_calibration()
     return [json.dumps({**shipped.document, "digest": shipped.digest}).encode()]
@@ -260,6 +285,24 @@ def _verify(path: Path) -> None:
     read_anchor(path)
 
 
+def _open_force(path: Path) -> None:
+    into = path.with_name("opened")
+    shutil.rmtree(into, ignore_errors=True)
+    open_force_export(path, into, private_key=_RECIPIENT.private_bytes_raw().hex().encode())
+
+
+def _open_signed(path: Path) -> None:
+    """Open an export of whoever, whose own signature is right, with what was written in its manifest."""
+    raw, signer = path.read_bytes(), _SIGNER.public_key().public_bytes_raw().hex()
+    with suppress(ValueError, RecursionError, TypeError):
+        raw = json.dumps({**json.loads(raw), "signing_key": signer}).encode()
+    packed = path.with_name("packed.zip")
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(MANIFEST, raw)
+        archive.writestr(SIGNATURE, _SIGNER.sign(signed_message(raw)).hex())
+    _open_force(packed)
+
+
 def _configure(path: Path) -> None:
     try:
         AppArgs.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -273,6 +316,8 @@ TARGETS: Mapping[str, Target] = {
     "manifests": Target(".csv", _manifests, read_manifest),
     "lists": Target(".csv", _lists, _import),
     "audit-exports": Target(".jsonl", _exports, _verify),
+    "force-exports": Target(".zip", _force_exports, _open_force),
+    "force-manifests": Target(".json", _force_manifests, _open_signed),
     "calibrations": Target(".json", _calibrations, lambda path: calibration_named(path.name, folder=path.parent)),
     "requests": Target(".json", _requests, read_request),
     "requests-in-TOML": Target(".toml", _tomls, read_request),

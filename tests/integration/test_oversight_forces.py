@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -230,3 +231,21 @@ def test_a_destruction_that_breaks_off_is_finished_by_the_next(
     with store.database.read() as session:
         for table in (Alert, Entry, Reference, Deployment):
             assert session.scalar(select(func.count()).select_from(table)) == 0
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_a_manifest_that_would_fill_the_memory_is_refused_before_it_is_read(
+    tmp_path: Path, private_key: X25519PrivateKey, kind: int
+) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("export.json", bytes(100_000_000))
+        archive.writestr("export.sig", b"00")
+    tracemalloc.start()
+    try:
+        with pytest.raises(EvidenceError, match=r"'export.json' is not as lfr writes it"):
+            opened(path, tmp_path / "out", private_key)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert not (tmp_path / "out").exists()
