@@ -58,6 +58,10 @@ def _inputs(ground: Ground, length: Length) -> Iterator[Finding]:
 
 def _lost(ground: Ground, length: Length) -> Iterator[Finding]:
     yield from lost.drills(ground.service, ground.model, length, ground.folder("lost"))
+    if length != "short":
+        yield from lost.drills_with_database(
+            ground.service_on_postgres, ground.postgres, ground.model, length, ground.folder("lost-with-database")
+        )
 
 
 def _refusals(ground: Ground, length: Length) -> Iterator[Finding]:

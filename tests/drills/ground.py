@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from lfr.access import Rates
 from lfr.database import Store
+from lfr.evaluation.benchmarks.postgres import Postgres, postgres_binaries, postgres_cluster
 from lfr.models import Model, load_model
 from lfr.serving.api import Service, create_app
 from lfr.serving.opening import ServedModel
@@ -142,6 +143,19 @@ class Ground:
     def service(self) -> RunningService:
         """The service on a Ray node of its own."""
         return self._stack.enter_context(running_service(self.model))
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """A PostgreSQL of its own; raises RuntimeError where no server is installed."""
+        binaries = postgres_binaries()
+        if binaries is None:
+            raise RuntimeError("PostgreSQL's server is not installed, and the database is one of those that are killed")
+        return self._stack.enter_context(postgres_cluster(binaries))
+
+    @cached_property
+    def service_on_postgres(self) -> RunningService:
+        """Another service, which keeps its store in that."""
+        return self._stack.enter_context(running_service(self.model, database_url=self.postgres.create("lfr")))
 
     def folder(self, name: str) -> Path:
         """Make a folder that goes when the ground does."""

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,19 +18,22 @@ import psutil
 
 from lfr.alerts import list_alerts
 from lfr.client import FieldUnit
+from lfr.evaluation.benchmarks.postgres import Postgres
 from lfr.models import Model
 from tests.drills import history
 from tests.drills.finding import Finding, Length, Problems
 from tests.support.served import LISTED, Served, walk
 from tests.support.service import RunningService, until
 
-__all__ = ["PROMISE", "Follower", "compare", "drills"]
+__all__ = ["PROMISE", "Follower", "compare", "drills", "drills_with_database"]
 
 PROMISE = "Nothing is lost"
 _CAMERAS = ("north", "south")
 _PARTS = ("ray::Camera", "ray::Matcher", "ServeReplica:lfr:Detector", "ServeReplica:lfr:Embedder",
           "ServeReplica:lfr:Api", "ServeReplica:lfr:Steward", "haproxy -dMintegrity")  # fmt: skip
 _NODE = ("raylet/raylet", "gcs_server")
+_DATABASE = "database"
+_DATABASE_AWAY_S = (0.5, 4.0)
 _BETWEEN_S = (3.0, 9.0)
 _BACK_S = 180.0
 
@@ -106,8 +110,24 @@ def drills(service: RunningService, model: Model, length: Length, folder: Path) 
     yield killed.finding(said)
 
 
+def drills_with_database(
+    service: RunningService, database: Postgres, model: Model, length: Length, folder: Path
+) -> Iterator[Finding]:
+    """Kill the database as well, of a service that keeps its store in PostgreSQL."""
+    seconds = {"short": 25.0, "normal": 60.0, "long": 600.0}[length]
+    killed = Problems(PROMISE, f"the same for {seconds:.0f} s on PostgreSQL, which is killed as often as any part")
+    said = _run(service, model, seconds, (*_PARTS, *(_DATABASE,) * 3), killed, folder, database)
+    yield killed.finding(said)
+
+
 def _run(
-    service: RunningService, model: Model, seconds: float, victims: tuple[str, ...], problems: Problems, folder: Path
+    service: RunningService,
+    model: Model,
+    seconds: float,
+    victims: tuple[str, ...],
+    problems: Problems,
+    folder: Path,
+    database: Postgres | None = None,
 ) -> str:
     one, passes, done = service.made.another(model), Passes(), threading.Event()
     follower = Follower(service, one)
@@ -115,7 +135,7 @@ def _run(
     for camera in cameras:
         camera.start()
     try:
-        kills = _kill(service, victims, seconds)
+        kills = _kill(service, victims, seconds, database)
     finally:
         done.set()
         for camera in cameras:
@@ -134,9 +154,14 @@ def _run(
         store.close()
     again = len(committed) - len(passes.told)
     return (
-        f"{kills} killed, {len(passes.told)} passes, {len(committed)} alerts ({again} of them a second of one pass), "
+        f"{kills.total()} killed{_of_them(kills)}, {len(passes.told)} passes, "
+        f"{len(committed)} alerts ({again} of them a second of one pass), "
         f"events followed anew {follower.broke} times"
     )
+
+
+def _of_them(kills: Counter[str]) -> str:
+    return f" ({kills[_DATABASE]} times the database)" if kills[_DATABASE] else ""
 
 
 def compare(passes: Passes, committed: list[str], delivered: list[str], problems: Problems, *, killed: bool) -> None:
@@ -169,15 +194,20 @@ def _walk(service: RunningService, one: Served, camera: str, passes: Passes, don
                 passes.told.append(told)
 
 
-def _kill(service: RunningService, victims: tuple[str, ...], seconds: float) -> int:
-    moments, until_s, kills = random.Random(20260302), time.monotonic() + seconds, 0
+def _kill(service: RunningService, victims: tuple[str, ...], seconds: float, database: Postgres | None) -> Counter[str]:
+    moments, until_s, kills = random.Random(20260302), time.monotonic() + seconds, Counter[str]()
     while (left := until_s - time.monotonic()) > 0:
         time.sleep(min(left, moments.uniform(*_BETWEEN_S)))
         if not victims or time.monotonic() >= until_s:
             continue
-        running = service.processes(moments.choice(victims))
-        if running:
+        victim = moments.choice(victims)
+        if victim == _DATABASE and database is not None:
+            database.stop()
+            time.sleep(moments.uniform(*_DATABASE_AWAY_S))
+            database.start()
+            kills[victim] += 1
+        elif running := service.processes(victim):
             with suppress(psutil.Error):
                 moments.choice(running).kill()
-                kills += 1
+                kills[victim] += 1
     return kills

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ from tests.drills.finding import Finding, Length, Problems
 from tests.support.served import LISTED, Served, walk
 from tests.support.service import RunningService, until
 
-__all__ = ["PROMISE", "drills"]
+__all__ = ["PROMISE", "drills", "judge"]
 
 PROMISE = "Stopped is stopped"
 _LAST_ALERT_S, _LAST_BYTE_S = 1.0, 60.0
@@ -96,12 +96,37 @@ def _stop(service: RunningService, one: Served, how: str, problems: Problems) ->
             raised = session.scalars(select(Alert.created_at).where(Alert.deployment_id == one.deployment_id)).all()
     finally:
         store.close()
+    told = [at for _, at in crowd.alerts]
+    return judge(how, stopped_at, answered_at, raised, told, problems), len(raised)
+
+
+def judge(
+    how: str,
+    stopped_at: datetime,
+    answered_at: datetime,
+    raised: Sequence[datetime],
+    told: Sequence[datetime],
+    problems: Problems,
+) -> float:
+    """See that no alert came too long after a stop; returns by how many seconds the last committed one was later.
+
+    Parameters
+    ----------
+    how
+        It was stopped.
+    stopped_at, answered_at
+        When that was committed, and when whoever asked for it had the answer.
+    raised, told
+        When each alert was committed, and told to a field unit.
+    problems
+        Where what is wrong goes.
+    """
     problems.expect(raised, "nobody alerted, so nothing was stopped")
-    latest = max((at - stopped_at).total_seconds() for at in raised)
-    told = max((at - answered_at).total_seconds() for _, at in crowd.alerts)
+    latest = max(((at - stopped_at).total_seconds() for at in raised), default=0.0)
+    last_told = max(((at - answered_at).total_seconds() for at in told), default=0.0)
     problems.expect(latest <= _LAST_ALERT_S, f"{how}: an alert was committed {latest:.2f} s later")
-    problems.expect(told <= _LAST_ALERT_S, f"{how}: an alert was told {told:.2f} s after the answer")
-    return max(0.0, latest), len(raised)
+    problems.expect(last_told <= _LAST_ALERT_S, f"{how}: an alert was told {last_told:.2f} s after the answer")
+    return max(0.0, latest)
 
 
 def _purge(service: RunningService, one: Served, alerts: int, problems: Problems) -> float:

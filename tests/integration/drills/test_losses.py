@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from lfr.models import Model
-from tests.drills import lost, presented, soak
+from tests.drills import lost, presented, soak, stopping
 from tests.drills.finding import Problems
 from tests.support.findings import Findings
 
@@ -36,6 +38,22 @@ def test_a_loss_is_found(
     told: list[list[str]], committed: list[str], delivered: list[str], killed: bool, said: str
 ) -> None:
     assert said in compared(told, committed, delivered, killed=killed)
+
+
+@pytest.mark.parametrize(
+    ("raised_s", "told_s", "said"),
+    [
+        ([-3.0, 0.9], [-2.0, 0.9], []),
+        ([-3.0, 1.1], [-2.0], ["end: an alert was committed 1.10 s later"]),
+        ([-3.0], [1.2, -2.0], ["end: an alert was told 1.20 s after the answer"]),
+        ([], [], ["nobody alerted, so nothing was stopped"]),
+    ],
+)
+def test_an_alert_after_the_stop_is_found(raised_s: list[float], told_s: list[float], said: list[str]) -> None:
+    problems, at = Problems("", ""), datetime(2026, 3, 2, 10, tzinfo=UTC)
+    raised, told = ([at + timedelta(seconds=s) for s in some] for some in (raised_s, told_s))
+    stopping.judge("end", at, at, raised, told, problems)
+    assert problems.found == said
 
 
 def test_growth_is_found_and_what_a_start_takes_is_none() -> None:
