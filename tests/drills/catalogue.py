@@ -14,6 +14,7 @@ from tests.drills import (
     kept,
     lost,
     messages,
+    packages,
     presented,
     refusals,
     soak,
@@ -28,6 +29,7 @@ __all__ = ["DRILLS"]
 def _door(ground: Ground, length: Length) -> Iterator[Finding]:
     yield from door.matrix(ground.interface)
     yield from intruders.drills(ground.interface, length)
+    yield from packages.drills(length)
 
 
 def _history(ground: Ground, length: Length) -> Iterator[Finding]:
