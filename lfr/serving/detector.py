@@ -29,6 +29,9 @@ __all__ = ["Detector"]
 class Detector:
     """One process of the detector.
 
+    A frame that is alone is looked at by all threads together, which is soonest; where several are there each has a
+    thread of its own, because threads that share a frame wait for each other, and all of them for other processes.
+
     Parameters
     ----------
     args

@@ -17,7 +17,7 @@ from lfr.serving.starting import Opened
 __all__ = ["Steward"]
 
 _LOG = logging.getLogger(__name__)
-_EVERY_S = 0.5
+_EVERY_S = 1.0
 
 
 class Steward:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -24,9 +25,9 @@ def resolved(model: Model) -> ServedModel:
     return ServedModel("openvino-f32", "openvino-f32", model.digest)
 
 
-@pytest.fixture(scope="module")
-def detector(model: Model) -> Detector:
-    return Detector(AppArgs(), resolved(model))
+@pytest.fixture(scope="module", params=[1, 2], ids=["one thread", "two threads"])
+def detector(model: Model, request: pytest.FixtureRequest) -> Detector:
+    return Detector(AppArgs(threads=request.param), resolved(model))
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,18 @@ def test_pictures_in_a_batch_get_their_own_faces_encoded_or_not(
         for one, expected in zip(found, alone, strict=True):
             assert isinstance(one, Faces)
             np.testing.assert_allclose(one.xyxy, expected.xyxy, atol=0.5)
+
+
+def test_batches_at_once_get_what_each_alone_gets(detector: Detector, demo_faces: list[Path]) -> None:
+    pictures = [path.read_bytes() for path in demo_faces[:4]]
+    alone = [detector.detect_batch([one])[0] for one in pictures]
+    with ThreadPoolExecutor(2) as pool:
+        halves = [pool.submit(detector.detect_batch, pictures[at : at + 2]) for at in (0, 2) * 5]
+        for at, half in zip((0, 2) * 5, halves, strict=True):
+            for one, expected in zip(half.result(), alone[at : at + 2], strict=True):
+                assert isinstance(one, Faces)
+                assert isinstance(expected, Faces)
+                np.testing.assert_allclose(one.xyxy, expected.xyxy, atol=1e-3)
 
 
 def test_a_broken_picture_in_a_batch_spoils_no_other(detector: Detector, demo_faces: list[Path]) -> None:
