@@ -15,6 +15,7 @@ from lfr.cli import (
     bench,
     bench_all,
     bench_serve,
+    bench_size,
     bench_store,
     bench_train,
     calibrate,
@@ -88,6 +89,7 @@ app.add_typer(alerts.app, name="alerts")
 bench.app.command("all")(bench_all.every)
 bench.app.command()(bench_all.table)
 bench.app.command()(bench_serve.serve)
+bench.app.command()(bench_size.size)
 bench.app.command()(bench_store.store)
 bench.app.command()(bench_train.train)
 app.add_typer(bench.app, name="bench")
