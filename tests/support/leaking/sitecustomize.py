@@ -77,9 +77,9 @@ def leaking_templates(module: Any) -> None:
 def leaking_detector(module: Any) -> None:
     detected = module.Detector._detect
 
-    def detect(self: Any, picture: Any) -> Any:
+    def detect(self: Any, recogniser: Any, picture: Any) -> Any:
         _KEPT.append(picture)
-        return detected(self, picture)
+        return detected(self, recogniser, picture)
 
     module.Detector._detect = detect
 
