@@ -39,6 +39,8 @@ SYSTEM_CONFIG: dict[str, bool | int] = {
     "automatic_object_spilling_enabled": False,
     "max_direct_call_object_size": 16 << 20,
     "task_rpc_inlined_bytes_limit": 64 << 20,
+    "task_events_report_interval_ms": 0,
+    "enable_metrics_collection": False,
 }
 """What a node must have been started with."""
 
