@@ -41,10 +41,20 @@ def _run(ground: Ground, names: list[str], length: Length, said: Console) -> Ite
     for name in names:
         began = time.monotonic()
         said.print(f"[dim]{name} …[/]")
-        for finding in DRILLS[name](ground, length):
+        for finding in _found(ground, name, length):
             took_s, began = time.monotonic() - began, time.monotonic()
             said.print(f"[dim]{name}: {finding.drill}: {finding.verdict}, {finding.tries:,} tries, {took_s:.0f} s[/]")
+            if finding.held is False:
+                said.print(f"  {finding.detail}", markup=False)
             yield finding
+
+
+def _found(ground: Ground, name: str, length: Length) -> Iterator[Finding]:
+    """Yield what a drill finds; one that breaks off has not held, and the others are tried all the same."""
+    try:
+        yield from DRILLS[name](ground, length)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it stands in the table
+        yield Finding(name, "broke off before its end", 0, False, f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import psutil
 
 from lfr.alerts import list_alerts
 from lfr.client import FieldUnit
+from lfr.errors import ServiceError
 from lfr.evaluation.benchmarks.postgres import Postgres
 from lfr.models import Model
 from tests.drills import history
@@ -206,8 +207,9 @@ def _kill(service: RunningService, victims: tuple[str, ...], seconds: float, dat
             time.sleep(moments.uniform(*_DATABASE_AWAY_S))
             database.start()
             kills[victim] += 1
-        elif running := service.processes(victim):
-            with suppress(psutil.Error):
-                moments.choice(running).kill()
-                kills[victim] += 1
+        else:
+            with suppress(psutil.Error, ServiceError):  # the whole node may be away just then
+                if running := service.processes(victim):
+                    moments.choice(running).kill()
+                    kills[victim] += 1
     return kills
