@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+import ray
 from ray import serve
 
 from lfr.access import Principal
@@ -30,10 +31,12 @@ from lfr.serving.shadow_feed import OpenedShadow, ShadowFeed
 from lfr.serving.tally import FedFrames
 from lfr.serving.tidy import keep_tidy
 
-__all__ = ["Camera"]
+__all__ = ["FRAMES", "Camera"]
 
 _LOG = logging.getLogger(__name__)
 _REST_S = 1.0
+FRAMES = "frames"
+"""The threads that take frames, apart from those for all other calls."""
 
 
 class Camera:
@@ -86,6 +89,7 @@ class Camera:
         """As `Feeder.taken`."""
         return self._feeder.taken()
 
+    @ray.method(concurrency_group=FRAMES)
     def frame(self, principal: Principal, encoded: bytes, position: Position) -> FrameAnswer | LfrError:
         """As `CameraPost.frame`; an error is returned, so that Ray logs nothing of the call."""
         if (feed := self._feeder.reads) is not None:

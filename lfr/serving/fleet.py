@@ -29,7 +29,7 @@ from lfr.serving.actors import (
 )
 from lfr.serving.alive import HeldFaces
 from lfr.serving.camera import FrameAnswer
-from lfr.serving.camera_actor import Camera
+from lfr.serving.camera_actor import FRAMES, Camera
 from lfr.serving.crossing import CROSSING_BYTES
 from lfr.serving.opening import ServedModel, ServedShadow
 from lfr.serving.order import Position
@@ -43,6 +43,7 @@ __all__ = ["Fleet"]
 
 _LOG = logging.getLogger(__name__)
 _HELD_S = 3.0
+_OTHER_CALLS = 4  # of a camera at once
 
 
 class Fleet:
@@ -174,13 +175,14 @@ class Fleet:
         deployment.check_model(self._model.digest)
         key = deployment.id, camera_id
         if key not in self._cameras:
-            concurrency = self._args.limits.frames_waiting + 4
+            # Ray keeps what a thread was last called with: frames have as many threads as may be on their way at once.
+            frames = self._args.limits.frames_waiting
             self._cameras[key] = (
-                ray.remote(Camera)
+                ray.remote(concurrency_groups={FRAMES: frames})(Camera)  # type: ignore[call-overload] # Ray's types lack it
                 .options(
                     name=f"{CAMERA} {deployment.id} {camera_id}",
                     get_if_exists=True,
-                    max_concurrency=concurrency,
+                    max_concurrency=_OTHER_CALLS,
                     **EVERY_ACTOR,
                 )
                 .remote(self._args, self._model, deployment, camera_id, self._shadow)

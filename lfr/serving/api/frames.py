@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.concurrency import run_in_threadpool
 
 from lfr.deployments import LiveDeployment
-from lfr.errors import InputError, LfrError
+from lfr.errors import BusyError, InputError, LfrError
 from lfr.serving.api.guard import BEARER, Acting, Guarded, Serving, may
 from lfr.serving.api.problems import PROBLEMS, problem_type
 from lfr.serving.api.schemas import FrameDocument
@@ -126,10 +126,20 @@ def _counted(service: Service) -> Iterator[None]:
 
 @contextmanager
 def flowing(service: Service, deployment_id: str, camera_id: str) -> Iterator[None]:
-    """Count a frame of a camera, whose name was checked, while it is on its way, and where it is refused."""
+    """Count a frame of a camera, whose name was checked, while it is on its way, and where it is refused.
+
+    Raises
+    ------
+    BusyError
+        As many as may be are on their way.
+    """
     flow = service.flow(deployment_id, camera_id)
     flow.waiting += 1
     try:
+        if flow.waiting > service.limits.frames_waiting:
+            raise BusyError(
+                f"camera {camera_id}: {flow.waiting - 1} frames are on their way already, which is the most"
+            )
         yield
     except LfrError:
         flow.refused += 1
