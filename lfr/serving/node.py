@@ -174,6 +174,10 @@ def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": first,
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": first + _REPLICA_PORTS - 1,
     }
+    # A process that started another node has that one's environment, and two nodes with the same ports for their
+    # replicas would have one's proxy find the other's.
+    if environment.get("RAY_ADDRESS", node.address) != node.address:
+        environment = {name: value for name, value in environment.items() if name not in ports}
     return {
         # How long a replica that has a successor stays reachable, for a proxy that has not heard of it yet.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "10",

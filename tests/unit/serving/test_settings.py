@@ -100,3 +100,11 @@ def test_what_a_nodes_processes_free_is_overwritten_and_they_leave_no_core_dump(
         left, core = map(int, ran.stdout.split())
         assert (left > 30_000) is kept, left
         assert core == 0
+
+
+def test_a_second_node_of_one_process_has_ports_of_its_own_and_a_given_range_is_kept(tmp_path: Path) -> None:
+    name = "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"
+    given = node_environment(NodeSettings(tmp_path, port=6381), {name: "1"})
+    assert given[name] == "1"
+    assert node_environment(NodeSettings(tmp_path, port=6381), given)[name] == "1"
+    assert node_environment(NodeSettings(tmp_path, port=6382), given)[name] != "1"
