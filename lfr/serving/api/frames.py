@@ -87,7 +87,8 @@ async def frames(
             service.frames.take(f"{deployment_id} {camera_id}")
             position = Position(_aware(x_captured_at), x_stream, x_index)
             encoded = await request.body()
-            answer = await service.cameras.frame(principal, granted, camera_id, encoded, position)
+            with _asking(service, deployment_id, camera_id):
+                answer = await service.cameras.frame(principal, granted, camera_id, encoded, position)
     observe(service, granted, camera_id, answer, total_s=time.perf_counter() - began)
     return answer_document(granted, camera_id, answer)
 
@@ -126,26 +127,29 @@ def _counted(service: Service) -> Iterator[None]:
 
 @contextmanager
 def flowing(service: Service, deployment_id: str, camera_id: str) -> Iterator[None]:
-    """Count a frame of a camera, whose name was checked, while it is on its way, and where it is refused.
-
-    Raises
-    ------
-    BusyError
-        As many as may be are on their way.
-    """
+    """Count a frame of a camera, whose name was checked, while it is on its way, and where it is refused."""
     flow = service.flow(deployment_id, camera_id)
     flow.waiting += 1
     try:
-        if flow.waiting > service.limits.frames_waiting:
-            raise BusyError(
-                f"camera {camera_id}: {flow.waiting - 1} frames are on their way already, which is the most"
-            )
         yield
     except LfrError:
         flow.refused += 1
         raise
     finally:
         flow.waiting -= 1
+
+
+@contextmanager
+def _asking(service: Service, deployment_id: str, camera_id: str) -> Iterator[None]:
+    """Refuse a whole frame where the camera has as many as it takes; one that is still sent holds no place."""
+    flow = service.flow(deployment_id, camera_id)
+    if flow.asked >= service.limits.frames_waiting:
+        raise BusyError(f"camera {camera_id}: {flow.asked} frames are on their way already, which is the most")
+    flow.asked += 1
+    try:
+        yield
+    finally:
+        flow.asked -= 1
 
 
 def _aware(captured_at: datetime | None) -> datetime:

@@ -76,9 +76,10 @@ class Cameras(Protocol):
 
 @dataclass
 class Flow:
-    """Frames of one camera in this process: on their way now, and refused so far."""
+    """Frames of one camera in this process: on their way now, those of them that are at the camera, refused so far."""
 
     waiting: int = 0
+    asked: int = 0
     refused: int = 0
 
 
