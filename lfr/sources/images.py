@@ -154,7 +154,7 @@ def _is_plain_jpeg(image: Image.Image) -> bool:
 
 
 def _decode_plain_jpeg(image: Image.Image, data: bytes, *, name: str) -> Pixels:
-    """Decode what was opened, to the pixels that Pillow gives, without its copies of the whole: a third of the time."""
+    """Decode what was opened, to the pixels that Pillow gives, without its copies of the whole."""
     width, height = image.size
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.shape != (height, width, 3):

@@ -12,6 +12,7 @@ from typing import Any
 
 from lfr.cli.service_benchmark.consumption import Consumption
 from lfr.cli.service_benchmark.sides import Run
+from lfr.cli.service_benchmark.sizing import ENTRIES_TOLD
 from lfr.errors import ServiceError
 from lfr.models import Model
 from lfr.serving.starting import StartTimes
@@ -19,7 +20,7 @@ from lfr.serving.starting import StartTimes
 __all__ = ["core_ms", "sameness", "sizing_of", "start_row", "timed_row"]
 
 _CAMERA_FPS = (5, 12, 25)
-_ENTRIES_TOLD, _LEAST_ENTRIES = 10_000, 5_000
+_LEAST_ENTRIES = 5_000
 _LEAST_MS = 0.05
 _PEER = """\
 import sys
@@ -104,7 +105,7 @@ def sizing_of(
     """
     frames_s = 1000 / sum(fast["core_ms_per_frame"][0].values())
     more_mib = used.largest_mib("matcher") - resident.get("matcher", 0.0)
-    told = round(more_mib * _ENTRIES_TOLD / references, 1) if references >= _LEAST_ENTRIES else None
+    told = round(more_mib * ENTRIES_TOLD / references, 1) if references >= _LEAST_ENTRIES else None
     return {
         "of": fast["name"],
         "frames_per_core_s": round(frames_s, 2),

@@ -9,12 +9,13 @@ from typing import Any
 
 from lfr.errors import InputError
 
-__all__ = ["Plan", "Wanted", "plan"]
+__all__ = ["ENTRIES_TOLD", "Plan", "Wanted", "plan"]
 
 _FOR_FRAMES = ("camera", "detector", "embedder", "interface", "matcher")
 _FOR_PROCESSES = ("detector", "embedder", "interface")
 _MIB_PER_GIB = 1024
-_ENTRIES_TOLD = 10_000
+ENTRIES_TOLD = 10_000
+"""Entries of a list that its memory is told for."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def plan(measured: Mapping[str, Any], wanted: Wanted, *, row: int = 0) -> Plan:
         raise InputError("it was measured with too short a list to tell its memory; leave --references as it is")
     frame_ms = sum(spent.get(part, 0.0) for part in _FOR_FRAMES)
     idle_cores = (sum(spent.values()) - frame_ms) * frames_s / 1000
-    list_mib = resident.get("matcher", 0.0) + told * wanted.references / _ENTRIES_TOLD
+    list_mib = resident.get("matcher", 0.0) + told * wanted.references / ENTRIES_TOLD
     idle_mib = sum(mib for part, mib in resident.items() if part not in (*_FOR_PROCESSES, "camera", "matcher"))
     pairs = max(1, wanted.node_cores // 2)
     fixed_mib = idle_mib + list_mib + pairs * sum(resident.get(part, 0.0) for part in _FOR_PROCESSES)
