@@ -292,12 +292,14 @@ def _open_force(path: Path) -> None:
 
 
 def _open_signed(path: Path) -> None:
-    """Open an export of whoever, whose own signature is right, with what was written in its manifest."""
+    """Open the seeds' export with another manifest, signed rightly by whoever wrote it."""
     raw, signer = path.read_bytes(), _SIGNER.public_key().public_bytes_raw().hex()
     with suppress(ValueError, RecursionError, TypeError):
         raw = json.dumps({**json.loads(raw), "signing_key": signer}).encode()
     packed = path.with_name("packed.zip")
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(path.with_name("force.zip")) as whole, zipfile.ZipFile(packed, "w") as archive:
+        for name in sorted({*whole.namelist()} - {MANIFEST, SIGNATURE}):
+            archive.writestr(name, whole.read(name))
         archive.writestr(MANIFEST, raw)
         archive.writestr(SIGNATURE, _SIGNER.sign(signed_message(raw)).hex())
     _open_force(packed)
