@@ -94,7 +94,7 @@ class Target:
 
 def drills(length: Length) -> Iterator[Finding]:
     """Mutate each target's inputs for so long, in a process of their own; where it crashes, the next has another."""
-    seconds = {"short": 1.0, "normal": 12.0, "long": 300.0}[length]
+    seconds = {"short": 1.0, "normal": 12.0, "long": 60.0}[length]
     left = list(TARGETS)
     while left:
         told, how = _in_a_process(left, seconds)

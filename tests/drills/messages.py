@@ -24,7 +24,7 @@ _AT_ONCE = 40
 
 def drills(at: Interface, length: Length) -> Iterator[Finding]:
     """Send what is wrong; the short form leaves the description to the tests of it."""
-    yield websocket(at, seconds={"short": 3.0, "normal": 20.0, "long": 300.0}[length])
+    yield websocket(at, seconds={"short": 3.0, "normal": 20.0, "long": 120.0}[length])
     if length != "short":
         yield described(at, examples={"normal": 25, "long": 300}[length])
 
