@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import TextIO
 
 import ray
 from ray import serve
@@ -22,7 +24,7 @@ from lfr.serving.node import check_node
 from lfr.serving.settings import AppArgs
 from lfr.serving.starting import DeployTimes, Opened
 
-__all__ = ["deploy", "main"]
+__all__ = ["answer_alone", "deploy", "main"]
 
 
 def deploy(
@@ -75,8 +77,9 @@ def main() -> None:
     """Deploy with a line of JSON on standard input: ``args``, ``address``, ``host``, ``port``.
 
     The next line, whatever it holds, says that the node is up. Prints what runs and what was done when, in a line of
-    JSON.
+    JSON, and nothing else.
     """
+    answer = answer_alone()
     asked = json.loads(sys.stdin.readline())
     args = AppArgs.model_validate(asked.pop("args"))
     try:
@@ -84,7 +87,16 @@ def main() -> None:
     except LfrError as error:
         sys.stderr.write(f"lfr: {error}\n")
         sys.exit(2)
-    sys.stdout.write(json.dumps({"runs": runs.as_dict(), "times": asdict(times)}) + "\n")
+    answer.write(json.dumps({"runs": runs.as_dict(), "times": asdict(times)}) + "\n")
+    answer.flush()
+
+
+def answer_alone() -> TextIO:
+    """Return standard output, and let whatever else this process prints, as Ray does of a node that ended, be error."""
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    sys.stdout.flush()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answer
 
 
 if __name__ == "__main__":

@@ -148,6 +148,8 @@ class Supervisor:
                     self.start()
                 except (ServiceError, SettingsError) as error:
                     self.say(f"{error}; trying again")
+                except Exception as error:  # noqa: BLE001 - were this to end, nobody would start the service again
+                    self.say(f"{type(error).__name__}: {error}; trying again")
                 silent_since = None
 
     def ask_to_roll(self) -> None:
@@ -264,8 +266,8 @@ class Supervisor:
             deploying.kill()
             with deploying:  # waits, and closes its pipes, whatever was passed on so far
                 raise
-        if deploying.returncode == 0:
-            document = json.loads(printed.strip().splitlines()[-1])
+        if deploying.returncode == 0 and printed:
+            document = json.loads(printed)
             self.runs = document["runs"]
             return DeployTimes.from_document(document["times"])
         lines = said.strip().splitlines()

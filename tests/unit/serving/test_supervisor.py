@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -47,6 +48,35 @@ def test_a_start_that_is_refused_is_tried_again_by_the_watch(supervisor: Supervi
     supervisor.close()
     watch.join(60)
     assert any(one.endswith("trying again") and "lfr access init" in one for one in said), said
+
+
+def test_the_watch_outlives_an_error_that_nobody_expected(
+    supervisor: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: dict[str, str]) -> None:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(supervisor, "_begin_to_deploy", broken)
+    watch = threading.Thread(target=supervisor.watch)
+    watch.start()
+    until = time.monotonic() + 60
+    while sum("nobody expected this; trying again" in one for one in said) < 2 and watch.is_alive():
+        assert time.monotonic() < until, said
+        time.sleep(0.05)
+    assert watch.is_alive()
+    supervisor.close()
+    watch.join(60)
+
+
+def test_what_a_library_prints_does_not_stand_in_the_answer_of_the_deploying_process() -> None:
+    code = (
+        "import os, sys; from lfr.serving.deploy import answer_alone; answer = answer_alone();"
+        "os.write(1, b'a library\\n'); print('another', flush=True); answer.write('{}'); answer.flush();"
+        "os.write(1, b'at the end\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    assert done.stdout == "{}"
+    assert done.stderr.splitlines()[-3:] == ["a library", "another", "at the end"]
 
 
 def test_a_roll_that_does_not_answer_in_time_is_not_said_to_be_refused(supervisor: Supervisor, said: list[str]) -> None:
