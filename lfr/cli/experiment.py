@@ -207,6 +207,9 @@ def _show_cost(found: dict[str, Any]) -> None:
         out.print(f"{made['quantised_layers']} of {made['layers']} layers of 8 bits, the others of float")
     for name, row in found.get("verification", {}).get("models", {}).items():
         out.print(f"{name}: accuracy {row['accuracy']:.2%} on {found['verification']['pairs']:,} pairs")
+    for pair in found.get("verification", {}).get("paired", []):
+        less, low, high = (100 * pair["difference"][end] for end in ("value", "low", "high"))
+        out.print(f"{pair['second']} less {pair['first']}: {less:+.2f} points ({low:+.2f} to {high:+.2f})")
     if "fairness" in found:
         for name, row in found["fairness"]["models"].items():
             said = ", ".join(f"{key}: {value}" for key, value in row.items() if key != "threshold")

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from lfr.errors import ManifestError
 from lfr.evaluation.manifest import StrArray
+from lfr.evaluation.protocol import Pairs
 from lfr.evaluation.searches import Searches
 from lfr.statistics import Rate, percentile_interval, rate_over_subjects, subject_bootstrap
 from lfr.statistics.proportions import ratio_or_nan
 from lfr.types import BoolArray, FloatArray
 
-__all__ = ["Interval", "PairedRates", "ScoredSearches", "compare_at_fpir"]
+__all__ = ["Interval", "PairedRates", "ScoredSearches", "compare_accuracy", "compare_at_fpir"]
 
 Floats = NDArray[np.float64]
 
@@ -168,6 +169,34 @@ def compare_at_fpir(
         _interval(b - a, drawn[1][0] - drawn[0][0]),
         _interval((b - a) / a if a else float("nan"), ratio_or_nan(drawn[1][0] - drawn[0][0], drawn[0][0])),
     )
+
+
+def compare_accuracy(
+    pairs: Pairs, first: BoolArray, second: BoolArray, *, replicates: int, rng: np.random.Generator
+) -> Interval:
+    """Share of pairs that the second model decides rightly, less that of the first, with its interval over subjects.
+
+    A mated pair counts as often as its subject was drawn, a non-mated one as
+    often as its two were, multiplied (`vertex_bootstrap`). The thresholds stay
+    those of each fold.
+
+    Parameters
+    ----------
+    pairs
+        What was compared.
+    first, second
+        (n,) whether each model decided each pair rightly (`Accuracy.right`).
+    replicates
+        Draws of subjects.
+    rng
+        Draws them.
+    """
+    names, number = np.unique([*pairs.subjects, *pairs.probe_subjects], return_inverse=True)
+    one, other = np.split(number, 2)
+    gained = second.astype(np.float64) - first.astype(np.float64)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=replicates)
+    weight = drawn[:, one] * np.where(pairs.mated, 1, drawn[:, other])
+    return _interval(float(gained.mean()), ratio_or_nan(weight @ gained, weight.sum(axis=1)))
 
 
 def _thresholds(scores: ScoredSearches, fpir: float) -> Floats:

@@ -7,7 +7,7 @@ whose images gave no template has the score NaN and stays in every denominator.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,15 @@ class Accuracy:
         Accuracy on each fold, in order.
     thresholds
         The threshold each fold was decided with, chosen on the others.
+    right
+        (n,) whether each pair was decided rightly.
     """
 
     mean: float
     standard_deviation: float
     folds: tuple[float, ...]
     thresholds: tuple[float, ...]
+    right: BoolArray = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,15 +183,16 @@ def ten_fold_accuracy(scores: FloatArray, mated: BoolArray, folds: IntArray) -> 
     numbers = np.unique(folds)
     if len(numbers) < 2:
         raise ManifestError("verification: at least two folds are needed, one to choose a threshold on")
-    accuracies, thresholds = [], []
+    accuracies, thresholds, right = [], [], np.zeros(len(scores), np.bool_)
     for number in numbers:
         tested = folds == number
         threshold = _best_threshold(scores[~tested], mated[~tested])
         tested_scores = scores[tested].astype(np.float64)  # a threshold may lie between two neighbours in float32
-        right = ((tested_scores >= threshold) == mated[tested]) & ~np.isnan(tested_scores)
-        accuracies.append(float(right.mean()))
+        right[tested] = ((tested_scores >= threshold) == mated[tested]) & ~np.isnan(tested_scores)
+        accuracies.append(float(right[tested].mean()))
         thresholds.append(threshold)
-    return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies, ddof=1)), tuple(accuracies), tuple(thresholds))
+    mean, deviation = float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
+    return Accuracy(mean, deviation, tuple(accuracies), tuple(thresholds), right)
 
 
 def fnmr_at_fmr(

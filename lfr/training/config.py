@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from lfr.models import CROP_SIDE
+
 __all__ = [
     "Augmentation",
     "Backbone",
@@ -56,6 +58,13 @@ class Backbone(Section):
         default=True, description="Whether a timm backbone's first stride of 2 becomes 1: 112 px then go as far as 224."
     )
 
+    input_px: int = Field(
+        default=CROP_SIDE,
+        ge=32,
+        le=CROP_SIDE,
+        multiple_of=16,
+        description="Side that SFace makes a face before it looks at it: 64 px are a third of the work of 112.",
+    )
     frozen_layers: int = Field(
         default=0, ge=0, le=26, description="Convolutions of SFace, from the picture on, that stay as they are."
     )
@@ -66,6 +75,8 @@ class Backbone(Section):
             raise ValueError(f"{self.name} cannot start from the weights of sface; say initial: random")
         if self.name == "sface" and self.embedding_size != 128:
             raise ValueError("the templates of sface have 128 numbers")
+        if self.name != "sface" and self.input_px != CROP_SIDE:
+            raise ValueError(f"input_px: {self.name} takes pictures of {CROP_SIDE} px")
         if self.frozen_layers and self.initial != "sface":
             raise ValueError("frozen_layers: weights that start at random must be trained")
         return self

@@ -278,7 +278,7 @@ def _verified(
     measuring = prepared.split.measure
     return verified(
         models, prepared.split.manifest[measuring], prepared.images[measuring],
-        read_lfw_pairs(place.data / config.measuring.pairs), place.home,
+        read_lfw_pairs(place.data / config.measuring.pairs), config.measuring, place.home,
         digest=prepared.digest, finder=finder, shown=place.shown,
     )  # fmt: skip
 

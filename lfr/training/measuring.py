@@ -21,7 +21,7 @@ from lfr.evaluation import (
     threshold_for_fpir,
     verify_templates,
 )
-from lfr.evaluation.paired import ScoredSearches, compare_at_fpir
+from lfr.evaluation.paired import ScoredSearches, compare_accuracy, compare_at_fpir
 from lfr.evaluation.private import write_whole
 from lfr.models import Model
 from lfr.training.config import Condition, Measuring
@@ -156,6 +156,7 @@ def verified(
     manifest: Manifest,
     images: StrArray,
     pairs: Pairs,
+    measuring: Measuring,
     home: Path,
     *,
     digest: str,
@@ -166,7 +167,7 @@ def verified(
 
     Parameters
     ----------
-    models, home, digest, finder, shown
+    models, measuring, home, digest, finder, shown
         As for `measure`.
     manifest, images
         Everybody who measures, and the digests of the images.
@@ -197,11 +198,25 @@ def verified(
         manifest[rows], images[rows], _AS_IT_IS, finder, home, digest=digest, seed=0,
         progress=lambda done, total: shown(done, total, "faces of the pairs"),
     )  # fmt: skip
-    accuracy = {}
-    for name, model in models.items():
-        found = verify_templates(half, templates_of_views(views, model))
-        accuracy[name] = {"accuracy": found.accuracy.mean, "standard_deviation": found.accuracy.standard_deviation}
-    return {"pairs": int(both.sum()), "mated": int(half.mated.sum()), "of_pairs": len(pairs), "models": accuracy}
+    found = {name: verify_templates(half, templates_of_views(views, model)).accuracy for name, model in models.items()}
+    first, *others = found
+    rng = np.random.default_rng([measuring.seed, 2])
+    differences = [
+        compare_accuracy(half, found[first].right, found[name].right, replicates=measuring.replicates, rng=rng)
+        for name in others
+    ]
+    return {
+        "pairs": int(both.sum()),
+        "mated": int(half.mated.sum()),
+        "of_pairs": len(pairs),
+        "models": {
+            name: {"accuracy": one.mean, "standard_deviation": one.standard_deviation} for name, one in found.items()
+        },
+        "paired": [
+            {"first": first, "second": name, "difference": difference.as_dict()}
+            for name, difference in zip(others, differences, strict=True)
+        ],
+    }
 
 
 def paired(scores: Scores, first: str, second: str, measuring: Measuring) -> list[dict[str, Any]]:

@@ -19,7 +19,9 @@ from lfr.models.sface import SFace
 from lfr.models.weights import load_sface
 from lfr.training.config import Backbone
 
-__all__ = ["TimmEmbedder", "build_network", "set_training"]
+__all__ = ["SmallSFace", "TimmEmbedder", "build_network", "set_training"]
+
+_STRIDE = 16
 
 
 class TimmEmbedder(ImageNetwork):
@@ -66,6 +68,43 @@ class TimmEmbedder(ImageNetwork):
         return cast("Tensor", self.head(self.backbone((crops - 127.5) / 128.0)))
 
 
+class SmallSFace(SFace):
+    """SFace over smaller faces: its work falls with the square of their side.
+
+    ``forward`` takes the same 112x112 crops and makes them small itself.
+
+    Parameters
+    ----------
+    side
+        Of the faces, in pixels: a multiple of 16.
+    """
+
+    shrink: Tensor
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        places = side // _STRIDE
+        self.embedding = nn.Linear(self.features_norm.num_features * places**2, self.embedding.out_features)
+        self.register_buffer("shrink", _area_resampling(CROP_SIDE, side), persistent=False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return (n, 128) templates."""
+        return super().forward(self.shrink @ crops @ self.shrink.T)
+
+    def start_from(self, whole: SFace) -> None:
+        """Take the weights of SFace; its last matrix, of 7x7 places, is summed up for the fewer ones that there are.
+
+        A map of n x n places stands for one of 7x7 that is made from it by linear interpolation.
+        """
+        kept = whole.state_dict()
+        size, channels = self.embedding.out_features, self.features_norm.num_features
+        many, few = CROP_SIDE // _STRIDE, round((self.embedding.in_features / channels) ** 0.5)
+        enlarge = nn.functional.interpolate(torch.eye(few)[None], size=many, mode="linear")[0]  # (few, many)
+        matrix = kept["embedding.weight"].reshape(size, channels, many, many)
+        kept["embedding.weight"] = (enlarge @ matrix @ enlarge.T).flatten(1)
+        self.load_state_dict(kept)
+
+
 def build_network(backbone: Backbone, *, seed: int, weights: Path | None = None) -> ImageNetwork:
     """Return the network that an experiment starts from.
 
@@ -86,11 +125,15 @@ def build_network(backbone: Backbone, *, seed: int, weights: Path | None = None)
         timm is not installed.
     """
     if backbone.name == "sface":
-        if backbone.initial == "sface":
-            return load_sface(weights or weights_folder())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return SFace()
+            network = SFace() if backbone.input_px == CROP_SIDE else SmallSFace(backbone.input_px)
+        if backbone.initial == "sface":
+            whole = load_sface(weights or weights_folder())
+            if not isinstance(network, SmallSFace):
+                return whole
+            network.start_from(whole)
+        return network
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -127,6 +170,14 @@ def set_training(network: ImageNetwork, backbone: Backbone, *, norms: bool) -> N
             module.eval()
     for layer in frozen:
         layer.eval().requires_grad_(False)
+
+
+def _area_resampling(many: int, few: int) -> Tensor:
+    """Return the (few, many) matrix whose rows take the mean over as much of a line as falls on each new pixel."""
+    edges = torch.arange(few + 1, dtype=torch.float64) * many / few
+    pixels = torch.arange(many, dtype=torch.float64)
+    covered = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
+    return (covered.clamp(min=0.0) * few / many).float()
 
 
 def _keep_resolution(network: nn.Module, name: str) -> None:

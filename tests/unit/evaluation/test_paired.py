@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lfr.errors import ManifestError
-from lfr.evaluation import run_searches, search_rates, threshold_for_fpir
-from lfr.evaluation.paired import ScoredSearches, _thresholds, compare_at_fpir
+from lfr.evaluation import Pairs, run_searches, search_rates, threshold_for_fpir
+from lfr.evaluation.paired import Interval, ScoredSearches, _thresholds, compare_accuracy, compare_at_fpir
 from tests.unit.evaluation.builders import made_manifest, made_templates
 
 
@@ -104,3 +104,33 @@ def test_searches_of_other_people_are_not_compared() -> None:
 def test_an_fpir_that_the_searches_cannot_show_is_refused() -> None:
     with pytest.raises(ManifestError, match="cannot show an FPIR"):
         compared(scored(0.5, others=10), scored(0.6, others=10), fpir=0.01)
+
+
+def accuracies(first: list[bool], second: list[bool], subjects: list[str], others: list[str] | None = None) -> Interval:
+    rows = np.arange(len(first))
+    mated = np.full(len(first), others is None)
+    names = tuple(subjects), tuple(others or subjects)
+    pairs = Pairs((), rows, rows, mated, rows % 2, *names)
+    decided = np.array(first, np.bool_), np.array(second, np.bool_)
+    return compare_accuracy(pairs, *decided, replicates=2000, rng=np.random.default_rng(3))
+
+
+def test_a_model_decides_as_many_pairs_rightly_as_itself() -> None:
+    right = [True, False] * 20
+    found = accuracies(right, right, [f"s{i}" for i in range(40)])
+    assert found == Interval(0.0, 0.0, 0.0)
+
+
+def test_pairs_of_as_many_people_give_the_interval_of_a_mean() -> None:
+    first, second = [False] * 40 + [True] * 360, [True] * 390 + [False] * 10
+    found = accuracies(first, second, [f"s{i}" for i in range(400)])
+    error = np.sqrt((50 / 400 - 0.075**2) / 400)
+    assert found.value == pytest.approx(0.075)
+    assert (found.low, found.high) == pytest.approx((0.075 - 1.96 * error, 0.075 + 1.96 * error), abs=0.004)
+
+
+def test_a_gain_on_the_pairs_of_one_person_is_no_gain_for_others() -> None:
+    subjects, others = ["one"] * 40 + [f"s{i}" for i in range(160)], [f"o{i}" for i in range(200)]
+    found = accuracies([False] * 40 + [True] * 160, [True] * 200, subjects, others)
+    assert found.value == pytest.approx(0.2)
+    assert found.low == 0.0

@@ -49,6 +49,8 @@ def test_every_experiment_of_the_project_can_be_read(folder: Path) -> None:
         ({"backbone": {"name": "lcnet_050"}}, "initial: random"),
         ({"backbone": {"embedding_size": 64}}, "128 numbers"),
         ({"backbone": {"initial": "random", "frozen_layers": 3}}, "must be trained"),
+        ({"backbone": {"input_px": 100}}, "multiple of 16"),
+        ({"backbone": {"name": "resnet18", "initial": "random", "input_px": 64}}, "takes pictures of 112 px"),
         ({"measuring": {"conditions": [{"name": "a"}, {"name": "a"}]}}, "names of their own"),
     ],
 )
