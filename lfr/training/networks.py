@@ -125,15 +125,7 @@ def build_network(backbone: Backbone, *, seed: int, weights: Path | None = None)
         timm is not installed.
     """
     if backbone.name == "sface":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = SFace() if backbone.input_px == CROP_SIDE else SmallSFace(backbone.input_px)
-        if backbone.initial == "sface":
-            whole = load_sface(weights or weights_folder())
-            if not isinstance(network, SmallSFace):
-                return whole
-            network.start_from(whole)
-        return network
+        return _build_sface(backbone, seed=seed, weights=weights or weights_folder())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -157,6 +149,18 @@ def build_network(backbone: Backbone, *, seed: int, weights: Path | None = None)
             raise SettingsError(
                 f"backbone.name: {backbone.name} gives no map of a 112x112 picture, which the head needs: {reason}"
             ) from error
+
+
+def _build_sface(backbone: Backbone, *, seed: int, weights: Path) -> SFace:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = SFace() if backbone.input_px == CROP_SIDE else SmallSFace(backbone.input_px)
+    if backbone.initial == "sface":
+        whole = load_sface(weights)
+        if not isinstance(network, SmallSFace):
+            return whole
+        network.start_from(whole)
+    return network
 
 
 def set_training(network: ImageNetwork, backbone: Backbone, *, norms: bool) -> None:
