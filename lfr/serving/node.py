@@ -168,9 +168,11 @@ def free_port() -> int:
 def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a node and of everybody who talks to it."""
     proxy = node.proxy_folder
-    # Ray's fixed ports would keep a second service off this machine, or have one's proxy find the other's replicas.
+    # Ray's fixed ports would keep a second service off this machine, or have one's proxy find the other's replicas: of
+    # two that listen on one port, where it looks while it has no replica, either is asked.
     first = 20_000 + _REPLICA_PORTS * secrets.randbelow(200)
-    ports = {f"RAY_SERVE_HAPROXY_{name}_PORT": free_port() for name in ("STATS", "METRICS")} | {
+    free = ("HAPROXY_STATS", "HAPROXY_METRICS", "FALLBACK_PROXY_HTTP")
+    ports = {f"RAY_SERVE_{name}_PORT": free_port() for name in free} | {
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": first,
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": first + _REPLICA_PORTS - 1,
     }

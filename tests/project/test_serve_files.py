@@ -13,7 +13,10 @@ from lfr.serving.node import SYSTEM_CONFIG, NodeSettings, node_environment
 from lfr.serving.settings import AppArgs
 
 SERVE = Path(__file__).parents[2] / "serve"
-OWN = ("RAY_SERVE_DIRECT_INGRESS", "RAY_SERVE_HAPROXY", "RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH", "PYTHONPATH")
+OWN = (
+    *("RAY_SERVE_DIRECT_INGRESS", "RAY_SERVE_FALLBACK_PROXY", "RAY_SERVE_HAPROXY"),
+    *("RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH", "PYTHONPATH"),
+)
 """What depends on where a node keeps its files, and on what else runs on the machine."""
 
 

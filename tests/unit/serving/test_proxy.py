@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,18 @@ def test_a_node_has_ports_of_its_own_so_that_a_second_service_runs_on_the_machin
     assert environment["RAY_SERVE_HAPROXY_STATS_PORT"] != environment["RAY_SERVE_HAPROXY_METRICS_PORT"]
     first, last = (int(environment[f"RAY_SERVE_DIRECT_INGRESS_{name}_HTTP_PORT"]) for name in ("MIN", "MAX"))
     assert 20_000 <= first < last < 30_000
-    others = {node_environment(node, {})["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] for _ in range(20)}
-    assert len(others) > 10
+    others = [node_environment(node, {}) for _ in range(20)]
+    assert len({other["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] for other in others}) > 10
+    assert len({other["RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"] for other in others}) > 10
     assert node_environment(node, {"RAY_SERVE_HAPROXY_STATS_PORT": "8404"})["RAY_SERVE_HAPROXY_STATS_PORT"] == "8404"
+
+
+def test_ray_takes_every_port_that_it_is_given(tmp_path: Path) -> None:
+    environment = node_environment(NodeSettings(tmp_path / "ray"), dict(os.environ))
+    given = sorted(name for name in environment if name.startswith("RAY_SERVE_") and name.endswith("_PORT"))
+    assert len(given) == 5
+    asked = f"from ray.serve._private import constants; print(*(getattr(constants, n) for n in {given}))"
+    ran = subprocess.run(
+        [sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True, timeout=100
+    )
+    assert ran.stdout.split() == [environment[name] for name in given]
