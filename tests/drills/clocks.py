@@ -117,7 +117,7 @@ def stepped_back(length: Length, swept: Sweep) -> Finding:
 def missed(length: Length, swept: Sweep) -> Finding:
     """Sweep nothing for days: a use whose window closed alerts nobody, and one sweep catches all up."""
     problems = Problems(PROMISE, "no sweep for days")
-    for days in {"short": (3,), "normal": (3, 10), "long": (1, 3, 10, 30, 400)}[length]:
+    for days in {"short": (3,), "normal": (3, 10), "long": (2, 3, 10, 30, 400)}[length]:
         with _use(datetime(2026, 3, 2, 9, tzinfo=UTC)) as use:
             use.clock.advance(days=days)
             problems.expect(not still_live(use.store, use.deployment_id), "a use is live past its window")
