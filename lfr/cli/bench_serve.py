@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out
+from lfr.cli.console import JsonOption, ThreadsOption, as_interrupt, emit, err, out
 
 __all__ = ["serve"]
 
@@ -58,7 +58,7 @@ def serve(
     threads = threads or settings.threads or core_count()
     version = model or settings.model  # the shipped calibration is of the default version
     sizes = Sizes.quick() if quick else replace(Sizes(), frames=frames, references=references, repeats=repeats)
-    with err.status("loading the model") as status:
+    with as_interrupt(), err.status("loading the model") as status:
         loaded = load_model(version, threads=threads, weights=settings.weights)
         document = bench_serve(
             loaded,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -15,7 +18,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 if TYPE_CHECKING:
     from lfr.pipeline import Recogniser
 
-__all__ = ["JsonOption", "ModelOption", "ThreadsOption", "emit", "err", "out", "recogniser_for", "track"]
+__all__ = [
+    "JsonOption",
+    "ModelOption",
+    "ThreadsOption",
+    "as_interrupt",
+    "emit",
+    "err",
+    "out",
+    "recogniser_for",
+    "track",
+]
 
 T = TypeVar("T")
 
@@ -88,3 +101,17 @@ def _plain(value: object) -> object:
     if hasattr(value, "tolist"):  # numpy scalars and arrays
         return value.tolist()
     raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+@contextmanager
+def as_interrupt() -> Iterator[None]:
+    """Take a request to terminate like Ctrl-C: count, log and end in order."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json as json_
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +16,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out, recogniser_for
+from lfr.cli.console import JsonOption, ThreadsOption, as_interrupt, emit, err, out, recogniser_for
 from lfr.cli.governed import KeyFileOption, acting_key, governed
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from lfr.pipeline import FrameResult
     from lfr.sources import SourceEvent
 
-__all__ = ["as_interrupt", "watch"]
+__all__ = ["watch"]
 
 
 def watch(
@@ -201,17 +199,3 @@ def _alerts(alerts: list[RaisedAlert] | tuple[RaisedAlert, ...]) -> Table:
             str(alert.track_id),
         )
     return table
-
-
-@contextmanager
-def as_interrupt() -> Iterator[None]:
-    """Take a request to terminate like Ctrl-C: count, log and end in order."""
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

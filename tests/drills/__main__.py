@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lfr.cli.console import as_interrupt
 from tests.drills.catalogue import DRILLS
 from tests.drills.finding import Finding, Length, documents, table
 from tests.drills.ground import Ground
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
     asked = parser.parse_args()
     said = Console(stderr=True)
-    with Ground() as ground:
+    with as_interrupt(), Ground() as ground:
         findings = list(_run(ground, asked.only or list(DRILLS), asked.length or "normal", said))
     Console().print(table(findings))
     if asked.json:
