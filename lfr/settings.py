@@ -7,6 +7,8 @@ imported (`lfr.models` does it for OpenVINO).
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from lfr.errors import SettingsError
 
 __all__ = ["Settings", "read_settings"]
+
+
+def _user_cache() -> Path | None:
+    """Where programs keep such things (XDG Base Directory Specification); None where the user has no home."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    with suppress(RuntimeError):
+        cache = Path(given) if given else Path("~/.cache").expanduser()
+        return cache / "lfr" if cache.is_absolute() else None
+    return None
 
 
 class Settings(BaseSettings):
@@ -29,6 +40,10 @@ class Settings(BaseSettings):
     )
     weights: Path | None = Field(default=None, description="Folder of the weight pack; unset: the installed one.")
     home: Path = Field(default=Path("lfr-data"), description="Folder of everything that lfr keeps.")
+    cache: Path | None = Field(
+        default_factory=_user_cache,
+        description="Folder of what can be made again, but takes time: no picture of anybody.",
+    )
     database_url: SecretStr | None = Field(
         default=None, description="Database of the governed store; unset: SQLite in the home folder."
     )

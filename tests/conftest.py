@@ -35,6 +35,14 @@ def _silent_ffmpeg() -> None:
         pass
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what commands keep for the next time out of the user's cache, and what is there out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_in_the_library() -> Iterator[None]:
     """Undo what a part of the service does to logging, here or in a fixture: in a test it has no process of its own."""

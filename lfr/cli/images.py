@@ -45,7 +45,12 @@ def detect(
 
     settings = read_settings()
     with err.status("loading the detector"):
-        network = load_detector(model or settings.model, threads=threads or settings.threads, weights=settings.weights)
+        network = load_detector(
+            model or settings.model,
+            threads=threads or settings.threads,
+            weights=settings.weights,
+            cache=settings.cache,
+        )
     detector = Detector(network, min_face_px=min_face_px, max_side=max_side)
     rows: list[dict[str, Any]] = []
     for path in track(images, "detecting", total=len(images)):

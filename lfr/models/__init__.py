@@ -7,6 +7,7 @@ seconds and hundreds of MiB that a process with ready networks does without.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lfr.models.kept_detector import load_detector
 from lfr.models.pack import SFACE, YUNET, WeightFile, weights_folder
 from lfr.models.ready import ReadyModel, load_ready
 from lfr.models.runtimes import Network
@@ -23,7 +24,7 @@ from lfr.models.versions import (
 if TYPE_CHECKING:
     from lfr.models.export import FORMATS, Export, export_models, onnx_bytes
     from lfr.models.foreign import Preprocessing, load_onnx_model
-    from lfr.models.loading import load_detector, load_model, version_digest
+    from lfr.models.loading import load_model, version_digest
     from lfr.models.making import make_ready
 
 __all__ = [
@@ -58,7 +59,6 @@ _LATER = {
     "Export": "export",
     "Preprocessing": "foreign",
     "export_models": "export",
-    "load_detector": "loading",
     "load_model": "loading",
     "load_onnx_model": "foreign",
     "make_ready": "making",

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from lfr.errors import RuntimeUnavailableError
 from lfr.models.export import onnx_bytes
 from lfr.models.network import ImageNetwork
 from lfr.models.pack import weights_folder
@@ -21,13 +20,13 @@ from lfr.models.versions import (
     CROP_SIDE,
     DEFAULT_VERSION,
     DETECTOR_INPUT,
-    VERSIONS,
     Model,
     ModelVersion,
+    version_named,
 )
 from lfr.models.weights import load_sface, load_yunet
 
-__all__ = ["digest_of", "load_detector", "load_model", "network_facts", "network_of", "parts_of", "version_digest"]
+__all__ = ["digest_of", "load_model", "network_facts", "network_of", "parts_of", "version_digest"]
 
 
 def load_model(
@@ -74,17 +73,6 @@ def load_model(
     return Model(version, digest, ready("detector", detector, detector_streams), ready("embedder", embedder))
 
 
-def load_detector(name: str = DEFAULT_VERSION, *, threads: int | None = None, weights: Path | None = None) -> Network:
-    """Load a version's detector alone, without reading the embedder: for what makes no template and needs no digest.
-
-    Raises
-    ------
-    RuntimeUnavailableError, WeightsError
-        As `load_model`.
-    """
-    return network_of(_version(name), load_yunet(weights or weights_folder()), threads=threads)
-
-
 def version_digest(name: str = DEFAULT_VERSION, *, weights: Path | None = None) -> str:
     """Return the digest that a version would load with here, without making its networks ready.
 
@@ -100,14 +88,8 @@ def version_digest(name: str = DEFAULT_VERSION, *, weights: Path | None = None) 
 
 def parts_of(name: str, weights: Path | None) -> tuple[ModelVersion, ImageNetwork, ImageNetwork]:
     """Return a version, its detector and its embedder in torch; raises as `load_model`."""
-    version, folder = _version(name), weights or weights_folder()
+    version, folder = version_named(name), weights or weights_folder()
     return version, load_yunet(folder), load_sface(folder)
-
-
-def _version(name: str) -> ModelVersion:
-    if name not in VERSIONS:
-        raise RuntimeUnavailableError(f"no model version {name!r}; there are {', '.join(VERSIONS)}")
-    return VERSIONS[name]
 
 
 def network_of(version: ModelVersion, module: ImageNetwork, *, threads: int | None, streams: int = 1) -> Network:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lfr.errors import ModelError, WeightsError
-from lfr.models.runtimes import Network, OpenVinoNetwork
+from lfr.models.runtimes import Network, OpenVinoNetwork, save_openvino
 from lfr.models.versions import VERSIONS, Model
 from lfr.types import FloatArray, Pixels
 
-__all__ = ["PARTS", "NotLoaded", "Part", "ReadyModel", "load_ready"]
+if TYPE_CHECKING:
+    from lfr.models.network import ImageNetwork
+
+__all__ = ["NotLoaded", "Part", "ReadyModel", "load_ready", "read_ready", "write_ready"]
 
 Part = Literal["detector", "embedder"]
-PARTS: tuple[Part, ...] = ("detector", "embedder")
+_INDEX = "ready.json"
 
 
 @dataclass(frozen=True)
@@ -99,3 +105,46 @@ def load_ready(
         return OpenVinoNetwork(ready.file(part), precision=version.precision, threads=threads, streams=streams)
 
     return Model(version, ready.digest, network("detector"), network("embedder"))
+
+
+def write_ready(version: str, digest: str, place: Path, networks: Mapping[Part, ImageNetwork]) -> ReadyModel:
+    """Write networks as ready graphs, all or none, in place of what is there.
+
+    Parameters
+    ----------
+    version, digest
+        Of which they are; `read_ready` finds them again by that digest only.
+    place
+        Their folder.
+    networks
+        In evaluation mode.
+
+    Raises
+    ------
+    OSError
+        They cannot be written.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=place.parent))
+    try:
+        for part, network in networks.items():
+            save_openvino(network, partial / f"{part}.xml")
+        files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in partial.iterdir()}
+        (partial / _INDEX).write_text(json.dumps({"digest": digest, "files": files}), encoding="utf-8")
+        shutil.rmtree(place, ignore_errors=True)  # one that was broken off, or cannot be read
+        partial.rename(place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return ReadyModel(version, digest, place, files)
+
+
+def read_ready(version: str, digest: str, place: Path, *parts: Part) -> ReadyModel | None:
+    """Return what `write_ready` wrote of these networks; None where nothing whole is there."""
+    try:
+        index = json.loads((place / _INDEX).read_text(encoding="utf-8"))
+        ready = ReadyModel(version, digest, place, index["files"])
+        for part in parts:
+            ready.file(part)
+    except (OSError, ValueError, KeyError, TypeError, WeightsError):
+        return None
+    return ready if index["digest"] == digest else None

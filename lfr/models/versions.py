@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lfr.errors import RuntimeUnavailableError
 from lfr.models.runtimes import Network
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "VERSIONS",
     "Model",
     "ModelVersion",
+    "version_named",
 ]
 
 CROP_SIDE = 112
@@ -95,3 +97,10 @@ class Model:
     detector: Network
     embedder: Network
     embedding_size: int = 128
+
+
+def version_named(name: str) -> ModelVersion:
+    """Return a version; raises RuntimeUnavailableError where there is none of that name."""
+    if name not in VERSIONS:
+        raise RuntimeUnavailableError(f"no model version {name!r}; there are {', '.join(VERSIONS)}")
+    return VERSIONS[name]
