@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lfr.errors import SettingsError
@@ -22,10 +22,9 @@ __all__ = ["Settings", "read_settings"]
 
 def _user_cache() -> Path | None:
     """Where programs keep such things (XDG Base Directory Specification); None where the user has no home."""
-    given = os.environ.get("XDG_CACHE_HOME")
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     with suppress(RuntimeError):
-        cache = Path(given) if given else Path("~/.cache").expanduser()
-        return cache / "lfr" if cache.is_absolute() else None
+        return (given if given.is_absolute() else Path("~/.cache").expanduser()) / "lfr"
     return None
 
 
@@ -42,7 +41,7 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path("lfr-data"), description="Folder of everything that lfr keeps.")
     cache: Path | None = Field(
         default_factory=_user_cache,
-        description="Folder of what can be made again, but takes time: no picture of anybody.",
+        description="Folder of what can be made again, but takes time, no picture of anybody; empty: nothing is kept.",
     )
     database_url: SecretStr | None = Field(
         default=None, description="Database of the governed store; unset: SQLite in the home folder."
@@ -62,6 +61,11 @@ class Settings(BaseSettings):
     )
     key: SecretStr | None = Field(default=None, description="API key that the command line acts with.")
     eval_data: Path | None = Field(default=None, description="Folder of evaluation data, for tests and benchmarks.")
+
+    @field_validator("cache", mode="before")
+    @classmethod
+    def _nowhere(cls, cache: object) -> object:
+        return None if cache == "" else cache
 
 
 def read_settings() -> Settings:

@@ -208,8 +208,9 @@ def _show_cost(found: dict[str, Any]) -> None:
     for name, row in found.get("verification", {}).get("models", {}).items():
         out.print(f"{name}: accuracy {row['accuracy']:.2%} on {found['verification']['pairs']:,} pairs")
     for pair in found.get("verification", {}).get("paired", []):
-        less, low, high = (100 * pair["difference"][end] for end in ("value", "low", "high"))
-        out.print(f"{pair['second']} less {pair['first']}: {less:+.2f} points ({low:+.2f} to {high:+.2f})")
+        numbers = [pair["accuracy_difference"][end] for end in ("value", "low", "high")]
+        less, low, high = ("undefined" if number is None else f"{100 * number:+.2f}" for number in numbers)
+        out.print(f"accuracy of {pair['second']} less that of {pair['first']}: {less} points ({low} to {high})")
     if "fairness" in found:
         for name, row in found["fairness"]["models"].items():
             said = ", ".join(f"{key}: {value}" for key, value in row.items() if key != "threshold")

@@ -12,7 +12,7 @@ from lfr.errors import ManifestError
 from lfr.evaluation.manifest import StrArray
 from lfr.evaluation.protocol import Pairs
 from lfr.evaluation.searches import Searches
-from lfr.statistics import Rate, percentile_interval, rate_over_subjects, subject_bootstrap
+from lfr.statistics import Rate, percentile_interval, rate_over_subjects, subject_bootstrap, subject_draws
 from lfr.statistics.proportions import ratio_or_nan
 from lfr.types import BoolArray, FloatArray
 
@@ -177,8 +177,8 @@ def compare_accuracy(
     """Share of pairs that the second model decides rightly, less that of the first, with its interval over subjects.
 
     A mated pair counts as often as its subject was drawn, a non-mated one as
-    often as its two were, multiplied (`vertex_bootstrap`). The thresholds stay
-    those of each fold.
+    often as its two were, multiplied (as in `lfr.statistics.vertex_bootstrap`).
+    The thresholds stay those of each fold, so the doubt about them is not in it.
 
     Parameters
     ----------
@@ -193,10 +193,15 @@ def compare_accuracy(
     """
     names, number = np.unique([*pairs.subjects, *pairs.probe_subjects], return_inverse=True)
     one, other = np.split(number, 2)
-    gained = second.astype(np.float64) - first.astype(np.float64)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=replicates)
-    weight = drawn[:, one] * np.where(pairs.mated, 1, drawn[:, other])
-    return _interval(float(gained.mean()), ratio_or_nan(weight @ gained, weight.sum(axis=1)))
+    # Each fold counts alike, as in the mean of the protocol.
+    share = 1.0 / (len(np.unique(pairs.fold)) * np.bincount(pairs.fold)[pairs.fold])
+    gained = share * (second.astype(np.float64) - first.astype(np.float64))
+    drawn = [
+        ratio_or_nan(weight @ gained, weight @ share)
+        for _, counts in subject_draws(len(names), replicates, rng, values=3 * len(pairs))
+        for weight in [counts[:, one] * np.where(pairs.mated, 1.0, counts[:, other])]
+    ]
+    return _interval(float(gained.sum()), np.concatenate(drawn))
 
 
 def _thresholds(scores: ScoredSearches, fpir: float) -> Floats:

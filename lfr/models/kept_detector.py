@@ -8,6 +8,7 @@ that makes it and of OpenVINO's version. Nothing that alerts uses it.
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def load_detector(
     name, threads, weights
         As for `lfr.models.load_model`.
     cache
-        Where its graph is kept for the next time; None, or a folder that cannot be written: nowhere.
+        Where its graph is kept for the next time; None, or a folder that cannot be written, or in which somebody else
+        may write: nowhere.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def load_detector(
     """
     version, folder = version_named(name), weights or weights_folder()
     place = None
-    if cache is not None and version.runtime == "openvino":
+    if cache is not None and version.runtime == "openvino" and _is_own(cache):
         digest = _digest(folder)
         place = cache / f"detector-{digest[:16]}"
         if (kept := read_ready(name, digest, place, "detector")) is not None:
@@ -55,9 +57,19 @@ def load_detector(
 
     detector = load_yunet(folder)
     if place is not None:
-        with suppress(OSError, RuntimeError):  # OpenVINO raises the latter where it cannot write
+        with suppress(OSError):
             write_ready(name, digest, place, {"detector": detector})
     return network_of(version, detector, threads=threads)
+
+
+def _is_own(cache: Path) -> bool:
+    """Whether the folder is there, or was made, and only this user writes in it: what is in it vouches for itself."""
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = cache.stat()
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _digest(weights: Path) -> str:

@@ -108,7 +108,7 @@ def load_ready(
 
 
 def write_ready(version: str, digest: str, place: Path, networks: Mapping[Part, ImageNetwork]) -> ReadyModel:
-    """Write networks as ready graphs, all or none, in place of what is there.
+    """Write networks as ready graphs, all or none, in place of what is there and not whole.
 
     Parameters
     ----------
@@ -128,10 +128,15 @@ def write_ready(version: str, digest: str, place: Path, networks: Mapping[Part, 
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=place.parent))
     try:
         for part, network in networks.items():
-            save_openvino(network, partial / f"{part}.xml")
+            try:
+                save_openvino(network, partial / f"{part}.xml")
+            except RuntimeError as error:
+                raise OSError(None, str(error).splitlines()[0]) from error
         files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in partial.iterdir()}
         (partial / _INDEX).write_text(json.dumps({"digest": digest, "files": files}), encoding="utf-8")
-        shutil.rmtree(place, ignore_errors=True)  # one that was broken off, or cannot be read
+        if (found := read_ready(version, digest, place, *networks)) is not None:
+            return found  # another process was faster, and a third may be reading it
+        shutil.rmtree(place, ignore_errors=True)
         partial.rename(place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -145,6 +150,6 @@ def read_ready(version: str, digest: str, place: Path, *parts: Part) -> ReadyMod
         ready = ReadyModel(version, digest, place, index["files"])
         for part in parts:
             ready.file(part)
+        return ready if index["digest"] == digest else None
     except (OSError, ValueError, KeyError, TypeError, WeightsError):
         return None
-    return ready if index["digest"] == digest else None

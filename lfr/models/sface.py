@@ -60,5 +60,9 @@ class SFace(ImageNetwork):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return (n, 128) templates."""
-        x = self.features_norm(self.features((crops - 127.5) / 128.0))
+        return self.embed((crops - 127.5) / 128.0)
+
+    def embed(self, scaled: Tensor) -> Tensor:
+        """Return (n, 128) templates of crops that are scaled to about -1..1 already."""
+        x = self.features_norm(self.features(scaled))
         return cast("Tensor", self.embedding_norm(self.embedding(x.flatten(1))))

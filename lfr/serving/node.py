@@ -165,16 +165,34 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _free_ports() -> int:
+    """Return the first of as many ports in a row as replicas may need, on which nobody listens now."""
+    while True:
+        first = 20_000 + _REPLICA_PORTS * secrets.randbelow(200)
+        if all(_is_free(port) for port in range(first, first + _REPLICA_PORTS)):
+            return first
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def node_environment(node: NodeSettings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a node and of everybody who talks to it."""
     proxy = node.proxy_folder
     # Ray's fixed ports would keep a second service off this machine, or have one's proxy find the other's replicas: of
-    # two that listen on one port, where it looks while it has no replica, either is asked.
-    first = 20_000 + _REPLICA_PORTS * secrets.randbelow(200)
-    free = ("HAPROXY_STATS", "HAPROXY_METRICS", "FALLBACK_PROXY_HTTP")
-    ports = {f"RAY_SERVE_{name}_PORT": free_port() for name in free} | {
+    # two that listen on one port, where it looks while it has no replica, either is asked. Ray gives replicas the
+    # ports before MAX only, so that one is left for it.
+    first = _free_ports()
+    ports = {f"RAY_SERVE_HAPROXY_{name}_PORT": free_port() for name in ("STATS", "METRICS")} | {
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": first,
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": first + _REPLICA_PORTS - 1,
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": first + _REPLICA_PORTS - 1,
     }
     # A process that started another node has that one's environment, and two nodes with the same ports for their
     # replicas would have one's proxy find the other's.

@@ -7,6 +7,7 @@ interface and begins anew.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
+import traceback
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -133,24 +134,32 @@ class Supervisor:
         """
         silent_since: float | None = None
         while not self._done.wait(_LOOK_S):
-            if self._roll.is_set():
-                self._roll.clear()
-                self.roll()
-            ended = self._process is None or self._process.poll() is not None
-            if not ended and self.answers():
+            try:
+                silent_since = self._look(silent_since)
+            except (ServiceError, SettingsError) as error:
+                self.say(f"{error}; trying again")
                 silent_since = None
-                continue
-            silent_since = silent_since or time.monotonic()
-            if ended or time.monotonic() - silent_since > _SILENT_S:
-                self.say("the Ray node ended" if ended else f"no answer for {_SILENT_S:.0f} seconds")
-                self.stop()
-                try:
-                    self.start()
-                except (ServiceError, SettingsError) as error:
-                    self.say(f"{error}; trying again")
-                except Exception as error:  # noqa: BLE001 - were this to end, nobody would start the service again
-                    self.say(f"{type(error).__name__}: {error}; trying again")
-                silent_since = None
+            except Exception as error:  # noqa: BLE001 - were this to end, nobody would start the service again
+                path = self.node.folder / "watch.log"
+                with suppress(OSError):
+                    path.write_text(traceback.format_exc(), encoding="utf-8")
+                self.say(f"{type(error).__name__} ({path}); trying again")
+
+    def _look(self, silent_since: float | None) -> float | None:
+        """Roll where that was asked for, start again what ended; returns since when there has been no answer."""
+        if self._roll.is_set():
+            self._roll.clear()
+            self.roll()
+        ended = self._process is None or self._process.poll() is not None
+        if not ended and self.answers():
+            return None
+        silent_since = silent_since or time.monotonic()
+        if ended or time.monotonic() - silent_since > _SILENT_S:
+            self.say("the Ray node ended" if ended else f"no answer for {_SILENT_S:.0f} seconds")
+            self.stop()
+            self.start()
+            return None
+        return silent_since
 
     def ask_to_roll(self) -> None:
         """Have `watch` roll; fit for a signal handler."""
@@ -189,7 +198,7 @@ class Supervisor:
         try:
             with urllib.request.urlopen(f"{self.url}/v1/healthz", timeout=2) as answer:  # noqa: S310 # our own URL
                 return bool(answer.status == 200)
-        except (urllib.error.URLError, TimeoutError, ConnectionError, OSError):
+        except (OSError, http.client.HTTPException):
             return False
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """Intervals, bootstraps, group measures, equivalence and sample sizes: numpy and scipy only."""
 
-from lfr.statistics.bootstrap import percentile_interval, subject_bootstrap, vertex_bootstrap
+from lfr.statistics.bootstrap import percentile_interval, subject_bootstrap, subject_draws, vertex_bootstrap
 from lfr.statistics.comparison import Comparison, GroupCount, PairComparison, Verdict
 from lfr.statistics.equivalence import (
     LEAST_EVENTS_FOR_RATIO,
@@ -89,6 +89,7 @@ __all__ = [
     "smallest_detectable_difference",
     "smallest_detectable_ratio",
     "subject_bootstrap",
+    "subject_draws",
     "subjects_needed",
     "trials_needed",
     "vertex_bootstrap",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from lfr.statistics.over_pairs import checked_pairs
 from lfr.statistics.proportions import Bounds, check_confidence, ratio_or_nan
 
-__all__ = ["percentile_interval", "subject_bootstrap", "vertex_bootstrap"]
+__all__ = ["percentile_interval", "subject_bootstrap", "subject_draws", "vertex_bootstrap"]
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def subject_bootstrap(
     both = np.concatenate([counts, sizes], axis=1)
     columns = counts.shape[1]
     shares = np.empty((replicates, columns))
-    for start, weights in _weights(len(counts), replicates, rng, strata):
+    for start, weights in subject_draws(len(counts), replicates, rng, strata):
         sums = weights @ both
         shares[start : start + len(weights)] = ratio_or_nan(sums[:, :columns], sums[:, columns:])
     return shares
@@ -139,7 +139,7 @@ def vertex_bootstrap(
         sizes = np.asarray(comparisons, np.float64)
         subjects = int(max(a.max(initial=-1), b.max(initial=-1))) + 1
     shares = np.empty((replicates, counts.shape[1]))
-    for start, weights in _weights(subjects, replicates, rng, strata, values=subjects + 3 * len(a)):
+    for start, weights in subject_draws(subjects, replicates, rng, strata, values=subjects + 3 * len(a)):
         pair = weights[:, a] * weights[:, b]
         if faces is not None:
             of = once * ((weights @ ours) * (weights @ theirs) - weights**2 @ (ours * theirs))
@@ -182,10 +182,31 @@ def percentile_interval(samples: ArrayLike, *, confidence: float = 0.95) -> Boun
     return np.where(lost, np.nan, ends[0]), np.where(lost, np.nan, ends[1])
 
 
-def _weights(
-    subjects: int, replicates: int, rng: np.random.Generator, strata: ArrayLike | None, *, values: int = 0
+def subject_draws(
+    subjects: int, replicates: int, rng: np.random.Generator, strata: ArrayLike | None = None, *, values: int = 0
 ) -> Iterator[tuple[int, Floats]]:
-    """Blocks of (block, subjects) times that each subject was drawn, with the replicate they start at."""
+    """Yield how often each subject was drawn, replicate by replicate in blocks.
+
+    Parameters
+    ----------
+    subjects, replicates
+        How many are drawn from, and how often as many are drawn.
+    rng
+        Source of the draws.
+    strata
+        As for `subject_bootstrap`.
+    values
+        Numbers that the caller makes of each replicate; a block is as small as these ask for.
+
+    Returns
+    -------
+    Replicate that the block starts at, and (block, subjects) counts.
+
+    Raises
+    ------
+    ValueError
+        There are no subjects, or ``strata`` are of others.
+    """
     if not subjects:
         raise ValueError("there are no subjects to draw")
     stratum = np.zeros(subjects, np.intp) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from lfr.models import Model
 from lfr.models.network import ImageNetwork
@@ -18,23 +18,10 @@ __all__ = ["faces_per_second", "multiply_adds"]
 
 
 def multiply_adds(network: ImageNetwork) -> int:
-    """Return the multiply-adds of convolutions and matrices for one face; norms and activations are not counted."""
-    counted = 0
-
-    def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal counted
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        counted += weight[0].numel() * output[0].numel()  # of one output: a kernel over its group, or a row
-
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    try:
-        with torch.inference_mode():
-            network.eval()(torch.zeros(1, 3, *network.example_hw))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return counted
+    """Return the multiply-adds of convolutions and products of matrices for one face; norms do not count."""
+    with FlopCounterMode(display=False) as counted, torch.inference_mode():
+        network.eval()(torch.zeros(1, 3, *network.example_hw))
+    return int(counted.get_total_flops()) // 2
 
 
 def faces_per_second(models: Mapping[str, Model], crops: Pixels, *, rounds: int = 5) -> dict[str, dict[str, Any]]:

@@ -200,11 +200,13 @@ def verified(
     )  # fmt: skip
     found = {name: verify_templates(half, templates_of_views(views, model)).accuracy for name, model in models.items()}
     first, *others = found
-    rng = np.random.default_rng([measuring.seed, 2])
     differences = [
-        compare_accuracy(half, found[first].right, found[name].right, replicates=measuring.replicates, rng=rng)
+        compare_accuracy(
+            half, found[first].right, found[name].right,
+            replicates=measuring.replicates, rng=np.random.default_rng([measuring.seed, 2]),
+        )
         for name in others
-    ]
+    ]  # fmt: skip
     return {
         "pairs": int(both.sum()),
         "mated": int(half.mated.sum()),
@@ -213,7 +215,7 @@ def verified(
             name: {"accuracy": one.mean, "standard_deviation": one.standard_deviation} for name, one in found.items()
         },
         "paired": [
-            {"first": first, "second": name, "difference": difference.as_dict()}
+            {"first": first, "second": name, "accuracy_difference": difference.as_dict()}
             for name, difference in zip(others, differences, strict=True)
         ],
     }

@@ -89,7 +89,8 @@ class SmallSFace(SFace):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return (n, 128) templates."""
-        return super().forward(self.shrink @ crops @ self.shrink.T)
+        # Scaled first: bf16 has no numbers between the grey levels over 128.
+        return self.embed(self.shrink @ ((crops - 127.5) / 128.0) @ self.shrink.T)
 
     def start_from(self, whole: SFace) -> None:
         """Take the weights of SFace; its last matrix, of 7x7 places, is summed up for the fewer ones that there are.

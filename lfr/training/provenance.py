@@ -7,12 +7,14 @@ import json
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import BaseModel
 
 import lfr
 from lfr.evaluation.benchmarks.machine import machine_facts
+from lfr.models import CROP_SIDE
 
 __all__ = ["code_commit", "config_digest", "environment", "training_digest"]
 
@@ -34,12 +36,22 @@ def code_commit() -> str:
 
 def config_digest(config: BaseModel) -> str:
     """SHA-256 over an experiment's settings, defaults among them."""
-    return hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    return _digest(config.model_dump(mode="json"))
 
 
 def training_digest(config: BaseModel) -> str:
     """SHA-256 over what training depends on: not how its result is measured, nor what is written about it."""
-    said = config.model_dump(mode="json", exclude={"question", "measuring", "licence"})
+    return _digest(config.model_dump(mode="json", exclude={"question", "measuring", "licence"}))
+
+
+_CAME_LATER: dict[tuple[str, str], Any] = {("backbone", "input_px"): CROP_SIDE}
+"""Settings that came after the first trainings, with the value that those had: they keep their digests."""
+
+
+def _digest(said: dict[str, Any]) -> str:
+    for (section, name), before in _CAME_LATER.items():
+        if said.get(section, {}).get(name) == before:
+            said[section] = {key: value for key, value in said[section].items() if key != name}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

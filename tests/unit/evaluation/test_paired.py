@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lfr.errors import ManifestError
-from lfr.evaluation import Pairs, run_searches, search_rates, threshold_for_fpir
+from lfr.evaluation import Pairs, paired, run_searches, search_rates, threshold_for_fpir
 from lfr.evaluation.paired import Interval, ScoredSearches, _thresholds, compare_accuracy, compare_at_fpir
 from tests.unit.evaluation.builders import made_manifest, made_templates
 
@@ -106,11 +106,13 @@ def test_an_fpir_that_the_searches_cannot_show_is_refused() -> None:
         compared(scored(0.5, others=10), scored(0.6, others=10), fpir=0.01)
 
 
-def accuracies(first: list[bool], second: list[bool], subjects: list[str], others: list[str] | None = None) -> Interval:
-    rows = np.arange(len(first))
-    mated = np.full(len(first), others is None)
-    names = tuple(subjects), tuple(others or subjects)
-    pairs = Pairs((), rows, rows, mated, rows % 2, *names)
+def accuracies(
+    first: list[bool], second: list[bool], subjects: list[str], others: list[str] | None = None, *, folds: int = 2
+) -> Interval:
+    """Pairs of the subjects with themselves, where the others do not name somebody else."""
+    rows, probes = np.arange(len(first)), others or subjects
+    mated = np.array([one == other for one, other in zip(subjects, probes, strict=True)])
+    pairs = Pairs((), rows, rows, mated, rows % folds, tuple(subjects), tuple(probes))
     decided = np.array(first, np.bool_), np.array(second, np.bool_)
     return compare_accuracy(pairs, *decided, replicates=2000, rng=np.random.default_rng(3))
 
@@ -129,8 +131,26 @@ def test_pairs_of_as_many_people_give_the_interval_of_a_mean() -> None:
     assert (found.low, found.high) == pytest.approx((0.075 - 1.96 * error, 0.075 + 1.96 * error), abs=0.004)
 
 
-def test_a_gain_on_the_pairs_of_one_person_is_no_gain_for_others() -> None:
-    subjects, others = ["one"] * 40 + [f"s{i}" for i in range(160)], [f"o{i}" for i in range(200)]
-    found = accuracies([False] * 40 + [True] * 160, [True] * 200, subjects, others)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_gain_on_the_pairs_of_one_person_is_no_gain_for_others(swapped: bool) -> None:
+    # Whoever is drawn twice takes part in twice as many pairs, on either side of them.
+    one, others = ["one"] * 40 + [f"s{i}" for i in range(160)], [f"o{i}" for i in range(200)]
+    subjects, probes = (others, one) if swapped else (one, others)
+    found = accuracies([False] * 40 + [True] * 160, [True] * 200, subjects, probes)
     assert found.value == pytest.approx(0.2)
     assert found.low == 0.0
+    assert found.high is not None
+    assert found.high > 0.35
+
+
+def test_mated_and_non_mated_pairs_are_drawn_by_the_people_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a three times, b once, c never; d is drawn once: 3 of a's pair, 3 of a with b, none with c, 1 of d's.
+    drawn = np.array([[3.0, 1.0, 0.0, 1.0]])
+    monkeypatch.setattr(paired, "subject_draws", lambda *_, **__: iter([(0, drawn)]))
+    found = accuracies([False] * 4, [True, True, True, False], ["a", "a", "a", "d"], ["a", "b", "c", "d"])
+    assert found == Interval(0.75, 6 / 7, 6 / 7)
+
+
+def test_folds_count_alike_as_in_the_mean_of_the_protocol() -> None:
+    names = [f"s{i}" for i in range(3)]
+    assert accuracies([False, False, False], [True, False, False], names).value == pytest.approx(0.25)

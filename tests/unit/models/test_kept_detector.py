@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,21 +13,23 @@ import pytest
 from lfr.errors import RuntimeUnavailableError, WeightsError
 from lfr.models import Model, kept_detector, load_detector
 from lfr.types import Pixels
+from tests.conftest import DEMO_FACES
 
-ASKED = """
-import sys
-from pathlib import Path
-import numpy as np
-from lfr.models import load_detector
-load_detector(cache=Path(sys.argv[1]))(np.zeros((1, 64, 96, 3), np.uint8))
-print("torch" in sys.modules)
-"""
+ASKED = (
+    "import sys; from lfr.cli.app import app; app(sys.argv[1:], standalone_mode=False); print('torch' in sys.modules)"
+)
 
 
 def test_the_second_process_imports_no_torch(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", ASKED, str(tmp_path / "cache")]
-    said = [subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
-    assert said == ["True", "False"]
+    words = [sys.executable, "-c", ASKED, "detect", str(DEMO_FACES / "s001_a.jpg")]
+    environment = {**os.environ, "LFR_CACHE": str(tmp_path / "cache")}
+    said = [
+        subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=100).stdout
+        for _ in range(2)
+    ]
+    assert "1 faces" in said[0]
+    assert [one.splitlines()[-1] for one in said] == ["True", "False"]
+    assert said[0].splitlines()[:-1] == said[1].splitlines()[:-1]
 
 
 def test_it_gives_what_the_weights_give_to_the_bit(tmp_path: Path, model: Model, demo_crops: Pixels) -> None:
@@ -52,6 +55,15 @@ def test_other_code_finds_another_graph(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(kept_detector, "_MADE_BY", ("network.py",))
     load_detector(cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_in_which_others_may_write_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    load_detector(cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    load_detector(cache=tmp_path / "own")
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
 
 
 def test_where_nothing_can_be_kept_it_is_made_each_time(tmp_path: Path) -> None:

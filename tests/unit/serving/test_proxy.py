@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -46,8 +48,17 @@ def test_a_node_has_ports_of_its_own_so_that_a_second_service_runs_on_the_machin
     assert 20_000 <= first < last < 30_000
     others = [node_environment(node, {}) for _ in range(20)]
     assert len({other["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] for other in others}) > 10
-    assert len({other["RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"] for other in others}) > 10
+    # Ray gives replicas the ports before the last one.
+    assert environment["RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"] == str(last)
     assert node_environment(node, {"RAY_SERVE_HAPROXY_STATS_PORT": "8404"})["RAY_SERVE_HAPROXY_STATS_PORT"] == "8404"
+
+
+def test_ports_on_which_somebody_listens_are_not_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([3, 4])
+    monkeypatch.setattr(secrets, "randbelow", lambda _: next(drawn))
+    with socket.create_server(("127.0.0.1", 20_000 + 3 * 50 + 49)):
+        environment = node_environment(NodeSettings(tmp_path / "ray"), {})
+    assert environment["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"] == str(20_000 + 4 * 50)
 
 
 def test_ray_takes_every_port_that_it_is_given(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def supervisor(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
     """A supervisor of a service whose store is not there."""
     made = Supervisor(AppArgs(home=tmp_path / "home"), AtOnce(tmp_path), say=said.append)
     yield made
+    made.close()
     made.stop()
 
 
@@ -50,20 +51,27 @@ def test_a_start_that_is_refused_is_tried_again_by_the_watch(supervisor: Supervi
     assert any(one.endswith("trying again") and "lfr access init" in one for one in said), said
 
 
+@pytest.mark.parametrize("broken", ["_begin_to_deploy", "answers", "roll"])
 def test_the_watch_outlives_an_error_that_nobody_expected(
-    supervisor: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    def broken(_: dict[str, str]) -> None:
+    def breaks(*_: object) -> None:
         raise RuntimeError("nobody expected this")
 
-    monkeypatch.setattr(supervisor, "_begin_to_deploy", broken)
-    watch = threading.Thread(target=supervisor.watch)
+    monkeypatch.setattr(supervisor, broken, breaks)
+    if broken == "answers":
+        words = [sys.executable, "-c", "import time; time.sleep(300)"]
+        supervisor._process = subprocess.Popen(words, start_new_session=True, text=True)
+    watch = threading.Thread(target=supervisor.watch, daemon=True)
     watch.start()
     until = time.monotonic() + 60
-    while sum("nobody expected this; trying again" in one for one in said) < 2 and watch.is_alive():
+    while sum("RuntimeError" in one and one.endswith("trying again") for one in said) < (1 if broken == "roll" else 2):
+        supervisor.ask_to_roll()
         assert time.monotonic() < until, said
+        assert watch.is_alive()
         time.sleep(0.05)
     assert watch.is_alive()
+    assert "nobody expected this" in (supervisor.node.folder / "watch.log").read_text(encoding="utf-8")
     supervisor.close()
     watch.join(60)
 

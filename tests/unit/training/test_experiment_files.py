@@ -12,7 +12,7 @@ from lfr.errors import SettingsError
 from lfr.training.config import Backbone, TrainingConfig
 from lfr.training.kinds import read_experiment, validated
 from lfr.training.networks import build_network
-from lfr.training.provenance import training_digest
+from lfr.training.provenance import config_digest, training_digest
 from lfr.training.searching import combinations, read_grid, with_values
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
@@ -123,6 +123,14 @@ def test_a_setting_that_a_kind_makes_nothing_of_is_refused(idle: dict[str, Any])
 def test_what_is_said_about_a_training_does_not_train_it_again() -> None:
     assert training_digest(training()) == training_digest(training(question="is it another question", licence="MIT"))
     assert training_digest(training()) != training_digest(training(seed=1))
+
+
+def test_a_setting_that_came_later_leaves_what_was_trained_before_where_it_is_found() -> None:
+    kept = read_experiment(Path(__file__).parents[3] / "experiments" / "02_low_resolution")
+    assert training_digest(kept).startswith("e7b7a744c5f6")
+    assert config_digest(kept).startswith("17e7478a6d51")
+    small = training(backbone={"input_px": 64})
+    assert training_digest(small) != training_digest(training())
 
 
 def test_settings_survive_being_written_and_read(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from lfr.models import weights_folder
+from lfr.models import onnx_bytes, weights_folder
+from lfr.models.runtimes import OnnxNetwork, OpenVinoNetwork
 from lfr.models.weights import load_sface
 from lfr.training.config import Backbone
 from lfr.training.cost import multiply_adds
 from lfr.training.networks import SmallSFace, build_network
+from lfr.types import Pixels
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +44,13 @@ def test_a_small_map_gives_what_the_whole_matrix_gives_of_it_enlarged(small: Sma
 def test_it_takes_the_same_crops_and_gives_as_many_numbers(small: SmallSFace) -> None:
     with torch.inference_mode():
         assert small(torch.zeros(3, 3, 112, 112)).shape == (3, 128)
+
+
+@pytest.mark.parametrize("faces", [1, 3])
+def test_it_gives_the_same_templates_on_openvino_and_as_onnx(small: SmallSFace, demo_crops: Pixels, faces: int) -> None:
+    crops = demo_crops[:faces]
+    planes = torch.from_numpy(np.ascontiguousarray(crops[..., ::-1].transpose(0, 3, 1, 2))).float()
+    with torch.inference_mode():
+        wanted = small(planes).numpy()
+    for network in (OpenVinoNetwork(small, threads=1), OnnxNetwork(onnx_bytes(small), rgb=small.rgb, threads=1)):
+        assert network(crops)[0] == pytest.approx(wanted, abs=1e-3)
