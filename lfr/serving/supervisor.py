@@ -31,7 +31,7 @@ from lfr.serving.starting import DeployTimes, StartTimes
 
 __all__ = ["Supervisor"]
 
-_LOOK_S = 1.0
+_LOOK_S, _NODE_LOOK_S = 1.0, 0.2
 _SILENT_S = 15.0
 _NODE_S, _STOP_S = 60.0, 4.0
 
@@ -270,7 +270,7 @@ class Supervisor:
         deploying, self._deploying = self._deploying, None
         assert deploying is not None, "it was begun"
         try:
-            printed, said = deploying.communicate("the node is up\n", timeout=self.deploy_within_s)
+            printed, said = self._answer_of(deploying)
         except BaseException:
             deploying.kill()
             with deploying:  # waits, and closes its pipes, whatever was passed on so far
@@ -287,9 +287,25 @@ class Supervisor:
         reason = lines[-1] if lines else "no reason given"
         raise ServiceError(f"the application did not start: {reason} ({self.node.folder / 'deploy.log'})")
 
+    def _answer_of(self, deploying: subprocess.Popen[str]) -> tuple[str, str]:
+        """What the deploying process printed and said; where the node ends meanwhile, Ray would look for it a minute."""
+        until = time.monotonic() + self.deploy_within_s
+        told: str | None = "the node is up\n"
+        while True:
+            try:
+                return deploying.communicate(told, timeout=min(_NODE_LOOK_S, max(0.0, until - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                told = None  # it was passed on
+                if time.monotonic() >= until:
+                    raise
+            if self._process is not None and self._process.poll() is not None:
+                raise ServiceError("the Ray node ended while the application was started on it")
+
     def _wait_for_answer(self) -> None:
         until = time.monotonic() + _NODE_S
         while not self.answers():
+            if self._process is not None and self._process.poll() is not None:
+                raise ServiceError("the Ray node ended before the application answered")
             if time.monotonic() > until:
                 raise ServiceError(f"{self.url}: no answer {_NODE_S:.0f} seconds after the start")
             time.sleep(0.1)

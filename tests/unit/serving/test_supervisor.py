@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lfr.errors import ServiceError
 from lfr.serving.node import NodeSettings
 from lfr.serving.settings import AppArgs
 from lfr.serving.supervisor import Supervisor
@@ -74,6 +75,31 @@ def test_the_watch_outlives_an_error_that_nobody_expected(
     assert "nobody expected this" in (supervisor.node.folder / "watch.log").read_text(encoding="utf-8")
     supervisor.close()
     watch.join(60)
+
+
+class SoonGone(AtOnce):
+    """One that ends a moment later."""
+
+    def command(self, *, block: bool = True) -> list[str]:
+        """Return its command."""
+        assert block
+        return [sys.executable, "-c", "import time; print('Ray runtime started', flush=True); time.sleep(1)"]
+
+
+def test_a_node_that_ends_while_the_application_is_started_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = Supervisor(AppArgs(home=tmp_path / "home"), SoonGone(tmp_path))
+
+    def waits(_: dict[str, str]) -> None:
+        words = [sys.executable, "-c", "import time; time.sleep(300)"]
+        supervisor._deploying = subprocess.Popen(words, text=True, stdin=-1, stdout=-1, stderr=-1)
+
+    monkeypatch.setattr(supervisor, "_begin_to_deploy", waits)
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="the Ray node ended while the application was started"):
+        supervisor.start()
+    assert time.monotonic() - began < 30
 
 
 def test_what_a_library_prints_does_not_stand_in_the_answer_of_the_deploying_process() -> None:
