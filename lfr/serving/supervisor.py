@@ -288,7 +288,7 @@ class Supervisor:
         raise ServiceError(f"the application did not start: {reason} ({self.node.folder / 'deploy.log'})")
 
     def _answer_of(self, deploying: subprocess.Popen[str]) -> tuple[str, str]:
-        """What the deploying process printed and said; where the node ends meanwhile, Ray would look for it a minute."""
+        """What the deploying process printed and said; unless the node ends, for which Ray would look a minute."""
         until = time.monotonic() + self.deploy_within_s
         told: str | None = "the node is up\n"
         while True:
