@@ -25,6 +25,7 @@
     │   ├── RegistryError        the model registry cannot be reached, or a version in it is not what was registered
     │   ├── NotFoundError        there is no such thing, or it belongs to another force
     │   └── ConflictError        what is there does not allow it: sealed, started, adjudicated, the same again
+    │       └── PassedOverError  a camera's frame came after a later one was looked at
     ├── ServiceError             a service, or a part of one, is not there or starting again; try again
     │   └── BusyError            more is asked of it at once than it takes; slow down
     └── RefusedError             a safeguard says no, whatever the input
@@ -53,6 +54,7 @@ __all__ = [
     "ModelMismatchError",
     "NotAuthorisedError",
     "NotFoundError",
+    "PassedOverError",
     "RefusedError",
     "RegistryError",
     "RuntimeUnavailableError",
@@ -157,6 +159,10 @@ class NotFoundError(StoreError):
 
 class ConflictError(StoreError):
     """What is there does not allow it: sealed, started, adjudicated, the same again."""
+
+
+class PassedOverError(ConflictError):
+    """A camera's frame came after a later one of its stream was looked at."""
 
 
 class ServiceError(LfrError):

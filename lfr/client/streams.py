@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 from lfr.client.answers import FrameResult, checked
-from lfr.errors import BusyError, ConflictError, ServiceError, StoreUnavailableError
+from lfr.errors import BusyError, ConflictError, PassedOverError, ServiceError, StoreUnavailableError
 
 __all__ = ["AsyncFrameStream", "FrameStream", "TimedFrame"]
 
@@ -53,7 +53,7 @@ def _wait_s(attempt: int) -> float:
 class FrameStream:
     """Frames of one camera, sent from threads of its own.
 
-    A frame that is sent again after the service went on with a later one is lost: it has no result.
+    A frame that comes, or comes again, after the service went on with a later one is lost: it has no result.
 
     Parameters
     ----------
@@ -147,9 +147,10 @@ class FrameStream:
                 attempt += 1
                 continue
             except ConflictError as error:
-                if attempt == 0 or index < 0:
+                # It was overtaken on its way, or its camera had to begin anew meanwhile and went on with a later one.
+                overtaken = isinstance(error, PassedOverError) or attempt > 0
+                if not overtaken or index < 0:
                     raise
-                # Its camera had to begin anew meanwhile, and went on with a later frame.
                 self._on_event(f"frame {index}: lost: {error}")
                 return None
             if attempt:
@@ -211,9 +212,10 @@ class AsyncFrameStream:
                 attempt += 1
                 continue
             except ConflictError as error:
-                if attempt == 0 or index < 0:
+                # It was overtaken on its way, or its camera had to begin anew meanwhile and went on with a later one.
+                overtaken = isinstance(error, PassedOverError) or attempt > 0
+                if not overtaken or index < 0:
                     raise
-                # Its camera had to begin anew meanwhile, and went on with a later frame.
                 self._on_event(f"frame {index}: lost: {error}")
                 return None
             if attempt:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from lfr.errors import ConflictError
+from lfr.errors import ConflictError, PassedOverError
 
 __all__ = ["FrameOrder", "Position"]
 
@@ -80,8 +80,10 @@ class FrameOrder(Generic[Answer]):
 
         Raises
         ------
+        PassedOverError
+            A later frame of its stream was looked at.
         ConflictError
-            It is of a stream that another has followed, was passed over, or is not later than the one before.
+            It is of a stream that another has followed, or is not later than the one before.
         """
         with self._turn:
             answer = self._wait(position)
@@ -147,7 +149,7 @@ class FrameOrder(Generic[Answer]):
         if position.index is not None and self._next is not None and position.index < self._next:
             if position.index in self._answers:
                 return self._answers[position.index]
-            raise ConflictError(f"{where}: frame {position.index} came after frame {self._next - 1} was looked at")
+            raise PassedOverError(f"{where}: frame {position.index} came after frame {self._next - 1} was looked at")
         if self._last is not None and position.captured_at <= self._last:
             raise ConflictError(
                 f"{where}: captured at {position.captured_at.isoformat()}, not after {self._last.isoformat()}, "

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lfr.errors import ConflictError
+from lfr.errors import ConflictError, PassedOverError
 from lfr.serving.order import FrameOrder, Position
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -55,7 +55,7 @@ def test_a_frame_whose_predecessor_is_lost_goes_on_after_a_wait() -> None:
     began = time.monotonic()
     assert take(order, at(2, stream="a", index=2), "late") == "late"
     assert time.monotonic() - began >= 0.1
-    with pytest.raises(ConflictError, match="frame 1 came after frame 2"):
+    with pytest.raises(PassedOverError, match="frame 1 came after frame 2"):
         take(order, at(1, stream="a", index=1))
 
 
