@@ -81,6 +81,8 @@ def evaluate_version(
         raise RegistryError("evidence needs a data card: give --card for a manifest of your own")
     described = read_data_card(card or _CARD_OF.get(data.get("dataset", ""), ""))
     notebooks = notebooks or installed_folder("notebooks")
+    # The notebooks run in a folder of their own, and so would look for what is named from here.
+    data = {**data, **{name: str(Path(given).absolute()) for name in ("root", "manifest") if (given := data.get(name))}}
     model = load_version(tracking, version)
     logging = _Logging(tracking, version, described)
     common = {**data, "registered": str(version.number), "home": str(home), "model": ""}

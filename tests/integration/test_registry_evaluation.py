@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from lfr.errors import RegistryError
+from lfr.evaluation import demo_faces, open_manifest, write_manifest
 from lfr.models import Preprocessing
 from lfr.registry import (
     RegisteredVersion,
     Tracking,
+    evaluating,
     find_evidence,
     gate,
     list_versions,
@@ -132,3 +134,22 @@ def test_evidence_is_not_logged_without_a_card_or_a_notebook(
     with pytest.raises(RegistryError, match=why):
         evaluate_version(*evaluated, home=tmp_path, **{**DEMO, **change})
     assert find_evidence(*evaluated).digests == before
+
+
+def test_a_manifest_named_from_here_is_found_where_the_notebooks_run(
+    evaluated: tuple[Tracking, RegisteredVersion], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_manifest(demo_faces(), tmp_path / "mine.csv")
+    monkeypatch.chdir(tmp_path)
+    asked: list[dict[str, Any]] = []
+
+    def executed(_: Path, folder: Path, parameters: dict[str, Any]) -> str:
+        monkeypatch.chdir(folder)
+        asked.append(parameters)
+        raise RegistryError("as far as this")
+
+    monkeypatch.setattr(evaluating, "_executed", executed)
+    data = {"dataset": "", "root": "", "manifest": "mine.csv"}
+    with pytest.raises(RegistryError, match="as far as this"):
+        evaluate_version(*evaluated, home=tmp_path, **{**DEMO, "data": data, "card": "demo_faces"})
+    assert len(open_manifest(manifest=asked[0]["manifest"])) == len(demo_faces())
