@@ -52,17 +52,15 @@ def test_the_metrics_show_a_face_while_it_is_in_the_picture_and_nothing_once_it_
     service: RunningService, one_thread_model: Model
 ) -> None:
     made = service.made.another(one_thread_model)
-    shown = {}
     with (
         FieldUnit(service.url, made.keys["field_unit"]) as unit,
         unit.frames(made.deployment_id, "north") as frames,
     ):
-        for jpeg, at in stream(STRANGER, frames=60):
-            list(frames.send(jpeg, captured_at=at))
-            if (shown := held(service)).get("camera crops") == 1:
-                break
-        assert shown["camera crops"] == 1, shown
-        list(frames.finish())
+        for jpeg, at in stream(STRANGER):
+            frames.send(jpeg, captured_at=at)
+        # Frames on their way, and what waits for the shadow, hold some too; then there is one, of whoever stands there.
+        until(lambda: held(service).get("camera crops") == 1, timeout_s=30)
+        frames.finish()
     everything = {
         f"{part} {what}" for part in ("camera", "matcher", "shadow", "embedder") for what in ("crops", "templates")
     }
