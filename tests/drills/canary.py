@@ -78,7 +78,10 @@ class Canary:
         self._floats = [_shape("plane", np.repeat(shown[:1, :, 0], 8, axis=0))]
         encoded = [base64.b64encode(bytes(shift) + self._mark)[4:-4] for shift in range(3)]
         self._needles = [self._mark, self._mark.hex().encode(), *encoded]
-        first, second = (f"{value:.4f}".rstrip("0")[:6] for value in self._template[:2])
+        # Cut, not rounded, so that they begin as the whole numbers do; none so small that it is written otherwise.
+        large = np.abs(self._template) > 0.01
+        at = int(np.flatnonzero(large[:-1] & large[1:])[0])
+        first, second = (f"{value:.9f}"[:6] for value in self._template[at : at + 2])
         self._text = re.compile(rf"{re.escape(first)}\d*(e-?\d+)?[,;\s\]\[]+{re.escape(second)}".encode())
 
     def stand(self, frames: int) -> Iterator[tuple[bytes, datetime]]:
