@@ -147,9 +147,7 @@ class FrameStream:
                 attempt += 1
                 continue
             except ConflictError as error:
-                # It was overtaken on its way, or its camera had to begin anew meanwhile and went on with a later one.
-                overtaken = isinstance(error, PassedOverError) or attempt > 0
-                if not overtaken or index < 0:
+                if not _is_lost(error, index, attempt):
                     raise
                 self._on_event(f"frame {index}: lost: {error}")
                 return None
@@ -212,15 +210,18 @@ class AsyncFrameStream:
                 attempt += 1
                 continue
             except ConflictError as error:
-                # It was overtaken on its way, or its camera had to begin anew meanwhile and went on with a later one.
-                overtaken = isinstance(error, PassedOverError) or attempt > 0
-                if not overtaken or index < 0:
+                if not _is_lost(error, index, attempt):
                     raise
                 self._on_event(f"frame {index}: lost: {error}")
                 return None
             if attempt:
                 self._on_event(f"frame {index}: the service is back")
             return FrameResult.from_document(index, document)
+
+
+def _is_lost(error: ConflictError, index: int, attempt: int) -> bool:
+    """Whether a frame was overtaken on its way, or its camera began anew meanwhile and went on with a later one."""
+    return index >= 0 and (isinstance(error, PassedOverError) or attempt > 0)
 
 
 def _said(error: Exception) -> str:

@@ -298,14 +298,16 @@ class Supervisor:
                 told = None  # it was passed on
                 if time.monotonic() >= until:
                     raise
-            if self._process is not None and self._process.poll() is not None:
-                raise ServiceError("the Ray node ended while the application was started on it")
+            self._check_node("while the application was started on it")
+
+    def _check_node(self, when: str) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            raise ServiceError(f"the Ray node ended {when}")
 
     def _wait_for_answer(self) -> None:
         until = time.monotonic() + _NODE_S
         while not self.answers():
-            if self._process is not None and self._process.poll() is not None:
-                raise ServiceError("the Ray node ended before the application answered")
+            self._check_node("before the application answered")
             if time.monotonic() > until:
                 raise ServiceError(f"{self.url}: no answer {_NODE_S:.0f} seconds after the start")
             time.sleep(0.1)
