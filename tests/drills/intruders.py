@@ -66,7 +66,7 @@ def timing(at: Interface, length: Length) -> Finding:
     """Time secrets that are wrong from the first character, and in the last one only."""
     problems = Problems(PROMISE, "time of secrets that are nearly right")
     rounds = {"short": 5, "normal": 25, "long": 200}[length]
-    public, _, secret = at.made.keys["auditor"].rpartition("_")
+    public, secret = _parts(at.made.keys["auditor"])
     near = secret[:-1] + ("A" if secret[-1] != "A" else "B")
     far = ("A" if secret[0] != "A" else "B") + secret[1:][::-1]
     took: dict[str, list[float]] = {near: [], far: []}
@@ -188,7 +188,7 @@ def secrets_in_logs(at: Interface) -> Finding:
     problems = Problems(PROMISE, "keys in what was logged")
     for said in at.said:
         for role, key in at.made.keys.items():
-            problems.expect(key.split("_", 2)[2] not in said, f"the key of {role}: {said[:80]}")
+            problems.expect(_parts(key)[1] not in said, f"the key of {role}: {said[:80]}")
     return problems.finding(f"{len(at.said):,} lines were logged")
 
 
@@ -202,6 +202,12 @@ def drills(at: Interface, length: Length) -> Iterator[Finding]:
     yield statements()
     yield bombs(at)
     yield secrets_in_logs(at)
+
+
+def _parts(key: str) -> tuple[str, str]:
+    """A key's public part and its secret, in which there may be underscores too."""
+    prefix, number, secret = key.split("_", 2)
+    return f"{prefix}_{number}", secret
 
 
 def _rows(at: Interface) -> dict[str, int]:
