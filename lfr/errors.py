@@ -162,7 +162,7 @@ class ConflictError(StoreError):
 
 
 class PassedOverError(ConflictError):
-    """A camera's frame came after a later one of its stream was looked at."""
+    """A camera's frame came after a later one was looked at."""
 
 
 class ServiceError(LfrError):
