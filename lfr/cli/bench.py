@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lfr.cli.bench_rows import detect_rows, embed_rows, evaluate_rows, growth_rows, match_rows, pipeline_rows
+from lfr.cli.bench_rows import (
+    camera_rows,
+    detect_rows,
+    embed_rows,
+    evaluate_rows,
+    growth_rows,
+    match_rows,
+    pipeline_rows,
+    start_rows,
+)
 from lfr.cli.console import JsonOption, ThreadsOption, emit, out
 
 __all__ = ["app"]
@@ -217,6 +226,46 @@ def pipeline(
     _emit(rows, as_json=json)
 
 
+@app.command()
+def start(repeats: RepeatsOption = 5, json: JsonOption = False) -> None:
+    """Seconds and memory that `lfr --help`, `import lfr` and `lfr detect` take, each in a process of its own.
+
+    The peer of the first two is Python that does nothing, of the third Python
+    with OpenCV's detector and the same network on the same picture. Parity is
+    that all ran, and that both found as many faces.
+    """
+    _emit(start_rows(repeats=repeats), as_json=json)
+
+
+@app.command()
+def cameras(
+    counts: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--cameras",
+            metavar="N",
+            min=1,
+            max=256,
+            help="How many; more than once for several.  [default: 1, 4, 16, 64]",
+        ),
+    ] = None,
+    detect_every: Annotated[int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection.")] = 1,
+    repeats: RepeatsOption = 3,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Frames a second of many 720p cameras in one process, and how many it carries at 12 frames a second each.
+
+    Each looks at a simulated street with a tracker of its own. The peer is
+    one of the streets as a recording, in several frames of which faces are
+    looked for at once. Parity is that every camera sees the people and
+    raises the alerts that its street gives alone. What a stride of
+    --detect-every loses, `lfr evaluate scene --detect-every` shows.
+    """
+    _emit(camera_rows(counts, detect_every=detect_every, repeats=repeats, model=model, threads=threads), as_json=json)
+
+
 def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print the benchmark document: rows, and the machine they were measured on."""
     from lfr.evaluation.benchmarks import QUIET_CORES, machine_facts
@@ -248,6 +297,10 @@ def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
                 out.print(_limit(row), highlight=False)
             if "memory_mib" in row and row["probes"] == 1:
                 out.print(f"{row['name']}: {row['memory_mib']:,.0f} MiB, and {row['screen_mib']:,.0f} MiB in bytes")
+            if "took_s" in row:
+                out.print(f"{row['name']}: {row['took_s']:.2f} s, {row['peak_mib']:.0f} MiB at most", highlight=False)
+            if "at_12_fps" in row:
+                out.print(_carried(row), highlight=False)
         other_load = max((row["other_load"] for row in rows if "other_load" in row), default=0.0)
         if other_load >= QUIET_CORES:
             out.print(
@@ -268,6 +321,14 @@ def _limit(row: dict[str, Any]) -> str:
         f"{found['share_of_operations']:.0%} of the {found['peak_operations_s'] / 1e9:,.0f} G operations/s "
         f"({found['precision']}) and {found['share_of_bytes']:.0%} of the {found['peak_bytes_s'] / 1e9:.1f} GB/s "
         f"measured here; bound by {found['bound']}"
+    )
+
+
+def _carried(row: dict[str, Any]) -> str:
+    return (
+        f"{row['cameras']} at 12 frames/s each: {row['looked_at']:.0%} of the frames are looked at, "
+        f"{row['busy_cores']:.2f} of {row['threads']} cores busy, {row['camera_mib']:.0f} MiB a camera; "
+        f"{row['at_12_fps']} would have every frame looked at"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lfr.cli.bench_rows import (
+    camera_rows,
     detect_rows,
     embed_rows,
     evaluate_rows,
@@ -15,6 +16,7 @@ from lfr.cli.bench_rows import (
     match_rows,
     pipeline_rows,
     runtime_rows,
+    start_rows,
 )
 from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out
 
@@ -114,6 +116,10 @@ def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) 
         rows += embed_rows(None, limits=not quick, most=4 if quick else 200, **sides)
         rows += detect_rows(None, limits=not quick, most=2 if quick else 120, **sides)
         rows += [] if quick else runtime_rows(most=40, **sides)
+        few: dict[str, Any] = {"streets": 1, "street_s": 2.0} if quick else {}
+        for stride in (1,) if quick else (1, 2):
+            rows += camera_rows([2] if quick else None, detect_every=stride, **few, **sides)
     rows += match_rows([17_000] if quick else None, repeats=repeats, threads=threads, limits=not quick)
     rows += growth_rows([70_000] if quick else None, repeats=repeats, threads=threads)
-    return rows + evaluate_rows(made_up_faces(600 if quick else 13_233), repeats=repeats, threads=threads)
+    rows += evaluate_rows(made_up_faces(600 if quick else 13_233), repeats=repeats, threads=threads)
+    return rows + start_rows(repeats=repeats)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lfr.types import Frame
 
 __all__ = [
+    "camera_rows",
     "detect_rows",
     "embed_rows",
     "evaluate_rows",
@@ -24,6 +25,7 @@ __all__ = [
     "pipeline_rows",
     "runtime_rows",
     "setting",
+    "start_rows",
 ]
 
 LFW_IMAGES = 200
@@ -151,6 +153,37 @@ def pipeline_rows(
     return [row]
 
 
+def camera_rows(
+    cameras: Sequence[int] | None,
+    *,
+    detect_every: int,
+    repeats: int,
+    model: str | None,
+    threads: int | None,
+    streets: int = 4,
+    street_s: float = 3.0,
+) -> Rows:
+    """Frames a second of many cameras in one process, on simulated streets."""
+    from lfr.evaluation.benchmarks import CAMERAS, bench_cameras
+    from lfr.models import load_model
+    from lfr.pipeline import Recogniser
+
+    settings, version, threads = setting(model, threads)
+    counts = cameras or list(CAMERAS)
+    with err.status("loading the model") as status:
+        loaded = load_model(version, threads=threads, weights=settings.weights, detector_streams=threads)
+        return bench_cameras(
+            Recogniser(loaded),
+            threads=threads,
+            cameras=counts,
+            detect_every=detect_every,
+            streets=streets,
+            street_s=street_s,
+            repeats=repeats,
+            progress=status.update,
+        )
+
+
 def runtime_rows(*, repeats: int, model: str | None, threads: int | None, most: int) -> Rows:
     """The networks on ONNX Runtime as the peer, where it is installed; else none."""
     from lfr.errors import RuntimeUnavailableError
@@ -170,6 +203,15 @@ def runtime_rows(*, repeats: int, model: str | None, threads: int | None, most: 
         frames = read_frames(_frames(None, settings)[0], most=most)
         rows = bench_runtimes(loaded, peer, crops=crops, frames=frames, threads=threads, repeats=repeats)
     return [row | {"data": data} for row in rows]
+
+
+def start_rows(*, repeats: int) -> Rows:
+    """What commands take to begin, each in a process of its own."""
+    from lfr.evaluation.benchmarks import bench_start
+    from lfr.settings import read_settings
+
+    progress = partial(track, description="starting", total=3)
+    return bench_start(repeats=repeats, weights=read_settings().weights, progress=progress)
 
 
 def _video(settings: Settings, folder: Path, scene_s: float | None) -> Path:

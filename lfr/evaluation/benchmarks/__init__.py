@@ -1,5 +1,7 @@
 """Speed against what others would use, only ever together with the parity of what comes out."""
 
+from lfr.evaluation.benchmarks.aims import Aim, aims
+from lfr.evaluation.benchmarks.cameras import CAMERA_FPS, CAMERAS, bench_cameras
 from lfr.evaluation.benchmarks.detect import FRAME_WH, bench_detect, box_parity, read_frames
 from lfr.evaluation.benchmarks.embed import BATCHES, bench_embed, cosine_parity, read_crops
 from lfr.evaluation.benchmarks.evaluate import EvaluationSet, bench_evaluate, made_up_faces
@@ -11,24 +13,31 @@ from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, 
 from lfr.evaluation.benchmarks.recorded import check_recorded
 from lfr.evaluation.benchmarks.report import QUIET_CORES, benchmark_html, benchmark_table, failed_parity, with_table
 from lfr.evaluation.benchmarks.runtimes import bench_runtimes
+from lfr.evaluation.benchmarks.start import bench_start
 from lfr.evaluation.benchmarks.timing import Timing, benchmark_row, interleave, latencies_s
 from lfr.pipeline import core_count
 
 __all__ = [
     "BATCHES",
+    "CAMERAS",
+    "CAMERA_FPS",
     "FRAME_WH",
     "GROWTH",
     "PROBES",
     "QUIET_CORES",
     "REFERENCES",
+    "Aim",
     "EvaluationSet",
     "Timing",
+    "aims",
+    "bench_cameras",
     "bench_detect",
     "bench_embed",
     "bench_evaluate",
     "bench_growth",
     "bench_match",
     "bench_runtimes",
+    "bench_start",
     "benchmark_html",
     "benchmark_row",
     "benchmark_table",

@@ -13,7 +13,7 @@ import psutil
 
 from lfr.types import FloatArray
 
-__all__ = ["Call", "Progress", "Timing", "benchmark_row", "interleave", "latencies_s"]
+__all__ = ["Call", "Progress", "Timing", "benchmark_row", "interleave", "latencies_s", "others_s"]
 
 Call = Callable[[], object]
 Progress = Callable[[Iterable[int]], Iterable[int]]
@@ -72,9 +72,9 @@ def interleave(ours: Call, peer: Call, *, repeats: int = 5, least_s: float = 0.1
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
     our_calls, peer_calls = _calls_to_fill(ours, least_s), _calls_to_fill(peer, least_s)
-    started, others_s = time.perf_counter(), _others_s()
+    started, others = time.perf_counter(), others_s()
     turns = [(_mean_s(ours, our_calls), _mean_s(peer, peer_calls)) for _ in progress(range(repeats))]
-    other_load = max(0.0, _others_s() - others_s) / (time.perf_counter() - started)
+    other_load = max(0.0, others_s() - others) / (time.perf_counter() - started)
     return Timing(tuple(turn[0] for turn in turns), tuple(turn[1] for turn in turns), other_load)
 
 
@@ -145,6 +145,15 @@ def benchmark_row(
     }
 
 
+def others_s() -> float:
+    """Return the processor seconds that all but this process have used, since some time in the past."""
+    machine, process = psutil.cpu_times(), psutil.Process().cpu_times()
+    waiting = machine.idle + getattr(machine, "iowait", 0.0)
+    # On Linux, what guests used is in user time already.
+    doubled = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)
+    return float(sum(machine) - waiting - doubled - process.user - process.system)
+
+
 def _settle() -> None:
     """Wait until no thread of this process works, half a second at most.
 
@@ -165,15 +174,6 @@ def _mean_s(call: Call, calls: int) -> float:
     for _ in range(calls):
         call()
     return (time.perf_counter() - started) / calls
-
-
-def _others_s() -> float:
-    """Return processor seconds spent by all but this process, since some time in the past."""
-    machine, process = psutil.cpu_times(), psutil.Process().cpu_times()
-    waiting = machine.idle + getattr(machine, "iowait", 0.0)
-    # On Linux, what guests used is in user time already.
-    doubled = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)
-    return float(sum(machine) - waiting - doubled - process.user - process.system)
 
 
 def _calls_to_fill(call: Call, least_s: float) -> int:

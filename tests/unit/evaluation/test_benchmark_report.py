@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from lfr.cli.app import app
 from lfr.errors import InputError
 from lfr.evaluation.benchmarks import (
+    Aim,
     Timing,
+    aims,
     benchmark_html,
     benchmark_row,
     benchmark_table,
@@ -83,10 +85,11 @@ def document(**more: Any) -> dict[str, Any]:
 
 def test_the_table_has_a_line_for_each_row_and_names_the_machine() -> None:
     lines = benchmark_table(document()).splitlines()
-    assert lines[2] == (
+    first = lines.index("| --- | --- | --- | --- | --- | --- |") + 1
+    assert lines[first] == (
         "| embed, batch 8, `openvino-f32` | 16.0 faces/s | the peer: 8.0 | 2.00 | 50% of arithmetic | cosine min 1 |"
     )
-    assert lines[3].startswith("| embed, batch 8 | ")
+    assert lines[first + 1].startswith("| embed, batch 8 | ")
     assert machine_facts()["processor"] in lines[-1]
     assert "cores busy" not in lines[-1]
     assert "up to 0.7 cores busy" in benchmark_table(document(other_load=0.7))
@@ -123,3 +126,65 @@ def test_a_document_without_the_comments_or_that_is_no_benchmark_is_refused(tmp_
     result = CliRunner().invoke(app, ["bench", "table", str(other)])
     assert isinstance(result.exception, InputError)
     assert "not a benchmark document" in str(result.exception)
+
+
+def of_aim(what: str, rows: list[dict[str, Any]]) -> Aim:
+    (found,) = [aim for aim in aims(rows) if what in aim.what]
+    return found
+
+
+def recording(rate: float, *, coverage: float = 0.98, alerts: bool = True) -> dict[str, Any]:
+    made = row({"coverage": coverage, "same_alerts": alerts}, embedded_faces=50)
+    return made | {"name": "street_crowd_1080p", "ours": rate}
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (recording(25.0), "reached"),
+        (recording(24.9), "missed"),
+        (recording(40.0, coverage=0.94), "missed"),
+        (recording(40.0, alerts=False), "missed"),
+    ],
+)
+def test_an_aim_is_reached_only_with_its_parity(found: dict[str, Any], verdict: str) -> None:
+    aim = of_aim("one stream", [found])
+    assert aim.verdict == verdict
+    assert f"{found['ours']:.1f} frames/s" in aim.measured
+
+
+def test_every_aim_is_named_and_what_was_not_measured_says_so() -> None:
+    named = aims([])
+    assert len(named) >= 10
+    assert {aim.verdict for aim in named} == {"not measured"}
+    assert all(aim.aim and aim.done for aim in named)
+
+
+def test_an_embedder_is_held_against_its_own_precision_and_its_lower_batch() -> None:
+    def at(batch: int, version: str, share: float) -> dict[str, Any]:
+        limit = roofline(Work(100.0, 1.0), Peaks(100.0 * 16.0 / share, 100.0, "f32"), items_s=16.0)
+        return row({"cosine_min": 1.0}, version=version, roofline=limit) | {"name": f"embed, batch {batch}"}
+
+    rows = [at(8, "openvino-f32", 0.6), at(32, "openvino-f32", 0.7), at(8, "openvino-bf16", 0.4)]
+    assert of_aim("embedder `openvino-f32`", rows).verdict == "reached"
+    assert "60% and 70%" in of_aim("embedder `openvino-f32`", rows).measured
+    assert of_aim("embedder `openvino-bf16`", rows).verdict == "missed"
+
+
+def test_cameras_are_told_by_the_best_number_of_them_for_each_stride() -> None:
+    def many(count: int, carried: int, stride: int) -> dict[str, Any]:
+        made = row({"same_as_alone": True}, cameras=count, at_12_fps=carried, detect_every=stride)
+        return made | {"ours": 12.0 * carried}
+
+    rows = [many(1, 2, 1), many(16, 3, 1), many(16, 5, 2)]
+    assert of_aim("in every frame", rows).measured.startswith("3 on 2 cores")
+    assert of_aim("in every 2nd frame", rows).measured.startswith("5 on 2 cores")
+
+
+def test_a_command_that_starts_too_late_is_missed() -> None:
+    def begun(took_s: float) -> list[dict[str, Any]]:
+        return [row({"ran": True}, took_s=took_s, peak_mib=40.0) | {"name": "lfr --help"}]
+
+    assert of_aim("lfr --help", begun(0.29)).verdict == "reached"
+    assert of_aim("lfr --help", begun(0.31)).verdict == "missed"
+    assert "| **missed** |" in benchmark_table({"rows": begun(0.31), "machine": machine_facts()})
