@@ -30,6 +30,7 @@ __all__ = [
     "SYSTEM_CONFIG",
     "NodeSettings",
     "check_node",
+    "check_process",
     "forbid_core_dumps",
     "free_port",
     "node_environment",
@@ -68,25 +69,30 @@ class NodeSettings:
     ----------
     folder
         Of the node's own: logs, sockets, token; made with mode 0700.
-    address
-        ``host:port`` of its head.
+    host
+        Its machine, as other nodes reach it.
+    port
+        Of the head, if it is one.
+    join
+        ``host:port`` of the head that it joins; None: it is the head itself.
     cpus, gpus
         What it offers; None: what Ray finds.
     token
-        File of its token; None: one below the folder.
+        File of the token, which all nodes have alike; None: one below the folder.
     """
 
     folder: Path
     host: str = "127.0.0.1"
     port: int = 6380
+    join: str | None = None
     cpus: int | None = None
     gpus: int | None = None
     token: Path | None = None
 
     @property
     def address(self) -> str:
-        """Where a client finds it."""
-        return f"{self.host}:{self.port}"
+        """``host:port`` of the head, where a client finds it."""
+        return self.join or f"{self.host}:{self.port}"
 
     @property
     def token_file(self) -> Path:
@@ -99,8 +105,11 @@ class NodeSettings:
         Raises
         ------
         SettingsError
-            The folder's path is too long for the sockets below it, or it cannot be written; or there is no HAProxy.
+            The folder's path is too long for the sockets below it, or it cannot be written; or there is no HAProxy; or
+            it is to join a head and has not that one's token.
         """
+        if self.join is not None and not self.token_file.exists():
+            raise SettingsError(f"{self.token_file}: there is no token; copy the one of the node at {self.join}")
         if len(str(self.folder)) > LONGEST_FOLDER:
             raise SettingsError(
                 f"{self.folder}: {len(str(self.folder))} characters, and Ray's sockets below it allow "
@@ -138,14 +147,16 @@ class NodeSettings:
 
     def command(self, *, block: bool = True) -> list[str]:
         """Return the command that starts the node, and with ``block`` runs until it is ended."""
+        head = [
+            "--head", "--no-monitor", "--port", str(self.port), "--include-dashboard", "false",
+            "--system-config", json.dumps(SYSTEM_CONFIG),
+        ]  # fmt: skip
         words = [
-            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--no-monitor",
-            *(["--block"] if block else []),
-            "--node-ip-address", self.host, "--port", str(self.port),
-            "--include-dashboard", "false", "--include-log-monitor", "false", "--disable-usage-stats",
+            sys.executable, "-m", "ray.scripts.scripts", "start", *(["--block"] if block else []),
+            *(head if self.join is None else ["--address", self.join]), "--node-ip-address", self.host,
+            "--include-log-monitor", "false", "--disable-usage-stats",
             "--object-store-memory", str(_STORE_BYTES), "--temp-dir", str(self.folder),
             "--object-spilling-directory", str(self.spill_folder),
-            "--system-config", json.dumps(SYSTEM_CONFIG),
         ]  # fmt: skip
         for option, value in (("--num-cpus", self.cpus), ("--num-gpus", self.gpus)):
             if value is not None:
@@ -244,13 +255,24 @@ def check_node() -> None:
                 f"{wanted}; start it with make ray or lfr serve"
             )
     check_proxy(os.environ)
-    if any(os.environ.get(name) != value for name, value in _CLEARS.items()):
-        raise RefusedError(
-            "the Ray node's processes keep what they free, so pictures would stay in their memory; start the node with "
-            "make ray or lfr serve"
-        )
+    check_process()
     if not _asks_for_token(ray.get_runtime_context().gcs_address):
         raise RefusedError("the Ray node takes calls without a token; start it with make ray or lfr serve")
+
+
+def check_process() -> None:
+    """Raise unless this process is of a node that lfr started: of several nodes each is asked, by each part on it.
+
+    Raises
+    ------
+    RefusedError
+        It keeps what it frees.
+    """
+    if any(os.environ.get(name) != value for name, value in _CLEARS.items()):
+        raise RefusedError(
+            "the Ray node's processes keep what they free, so pictures would stay in their memory; start every node "
+            "with make ray, python -m lfr.serving.node or lfr serve"
+        )
 
 
 def _asks_for_token(address: str) -> bool:
@@ -266,12 +288,36 @@ def _asks_for_token(address: str) -> bool:
 
 
 def main() -> int:
-    """Start a node in the background, for ``serve run serve/dev.yaml``; ``make ray`` calls this."""
-    parser = argparse.ArgumentParser(prog="python -m lfr.serving.node", description=main.__doc__)
-    parser.add_argument("--port", type=int, default=6379, help="of the node's head")
-    # Where Ray's own clients look for a node and its token, when they are not told.
-    folder = Path(tempfile.gettempdir()) / "ray"
-    node = NodeSettings(folder, port=parser.parse_args().port, token=Path.home() / ".ray" / "auth_token")
+    """Start a node in the background, for `serve run serve/dev.yaml`; `make ray` calls this.
+
+    Of several machines one is the head, and the others join it: --host ADDRESS --join HEAD:6379 --token FILE.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m lfr.serving.node",
+        description=main.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=6379, help="of the head  [default: 6379]")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address of this machine that the other nodes reach  [default: 127.0.0.1]"
+    )
+    parser.add_argument("--join", metavar="HOST:PORT", help="join the head there  [default: be the head]")
+    parser.add_argument(
+        "--token",
+        type=Path,
+        metavar="FILE",
+        default=Path.home() / ".ray" / "auth_token",  # where Ray's own clients look
+        help="token of all the nodes; the head makes it, the others have a copy  [default: ~/.ray/auth_token]",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        metavar="FOLDER",
+        default=Path(tempfile.gettempdir()) / "ray",
+        help="of the node's logs and sockets; each node its own  [default: ray among temporary files]",
+    )
+    given = parser.parse_args()
+    node = NodeSettings(given.folder, host=given.host, port=given.port, join=given.join, token=given.token)
     forbid_core_dumps()
     try:
         node.prepare()
@@ -282,7 +328,8 @@ def main() -> int:
         return 2
     code = subprocess.run(node.command(block=False), env=environment, check=False).returncode  # noqa: S603
     if code == 0:
-        sys.stdout.write("the node runs; next: serve run serve/dev.yaml; `ray stop` ends every node of this machine\n")
+        then = "next: serve run serve/dev.yaml" if node.join is None else f"it has joined {node.join}"
+        sys.stdout.write(f"the node runs; {then}; `ray stop` ends every node of this machine\n")
     return code
 
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from lfr.errors import SettingsError
-from lfr.serving.node import LONGEST_FOLDER, SYSTEM_CONFIG, NodeSettings, forbid_core_dumps, node_environment
+from lfr.errors import RefusedError, SettingsError
+from lfr.serving.node import (
+    LONGEST_FOLDER,
+    SYSTEM_CONFIG,
+    NodeSettings,
+    check_process,
+    forbid_core_dumps,
+    node_environment,
+)
 from lfr.serving.settings import AppArgs
+from lfr.serving.tidy import keep_tidy
 
 
 @pytest.mark.parametrize(
@@ -60,10 +69,29 @@ def test_a_node_is_started_so_that_nothing_spills_and_a_token_is_asked_for(tmp_p
     assert node_environment(node, {"MALLOC_PERTURB_": "0"})["MALLOC_PERTURB_"] == "165"
 
 
-def test_the_token_is_the_owners_alone_and_stays_the_same() -> None:
-    import tempfile  # noqa: PLC0415 # a short path, as the node needs
+def test_a_node_joins_a_head_with_its_token_and_has_no_settings_of_its_own(tmp_path: Path) -> None:
+    head = NodeSettings(tmp_path / "head", host="192.0.2.1", port=7000)
+    joined = NodeSettings(tmp_path / "ray", host="192.0.2.2", join=head.address, token=tmp_path / "copy")
+    words = joined.command()
+    assert words[words.index("--address") + 1] == "192.0.2.1:7000"
+    assert words[words.index("--node-ip-address") + 1] == "192.0.2.2"
+    assert {"--head", "--port", "--system-config", "--include-dashboard"}.isdisjoint(words)
+    environment = node_environment(joined, {})
+    assert environment["RAY_ADDRESS"] == head.address
+    assert environment["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / "copy")
+    assert environment["MALLOC_PERTURB_"] == "165"
 
+
+def test_a_node_does_not_make_up_the_token_of_the_head_that_it_joins() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        node = NodeSettings(Path(short) / "ray", join="192.0.2.1:7000")
+        with pytest.raises(SettingsError, match=r"copy the one of the node at 192\.0\.2\.1:7000"):
+            node.prepare()
+        assert not node.token_file.exists()
+
+
+def test_the_token_is_the_owners_alone_and_stays_the_same() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # a short path, as the node needs
         node = NodeSettings(Path(short) / "ray")
         node.prepare()
         token = node.token_file.read_text()
@@ -108,3 +136,17 @@ def test_a_second_node_of_one_process_has_ports_of_its_own_and_a_given_range_is_
     assert given[name] == "1"
     assert node_environment(NodeSettings(tmp_path, port=6381), given)[name] == "1"
     assert node_environment(NodeSettings(tmp_path, port=6382), given)[name] != "1"
+
+
+@pytest.mark.parametrize("name", ["MALLOC_PERTURB_", "GLIBC_TUNABLES", "RAY_USE_UVLOOP"])
+def test_a_part_on_a_node_that_keeps_what_it_frees_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given, value in node_environment(NodeSettings(tmp_path / "ray"), {}).items():
+        monkeypatch.setenv(given, value)
+    check_process()
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(RefusedError, match="keep what they free"):
+        check_process()
+    with pytest.raises(RefusedError, match="keep what they free"):
+        keep_tidy()
