@@ -33,6 +33,9 @@ def serve(
     model: Annotated[
         str | None, typer.Option("--model", metavar="VERSION", help="One that the shipped calibration is of.")
     ] = None,
+    detect_every: Annotated[
+        int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection of the recording, on both sides.")
+    ] = 1,
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -66,6 +69,7 @@ def serve(
             threads=threads,
             sizes=sizes,
             in_flight=in_flight,
+            detect_every=detect_every,
             weights=settings.weights,
             progress=status.update,
         )

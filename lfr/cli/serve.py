@@ -40,6 +40,10 @@ def serve(
         typer.Option("--shadow-calibration", metavar="FILE", help="Its own.  [default: the registry's evidence on it]"),
     ] = None,
     threads: ThreadsOption = None,
+    detect_every: Annotated[
+        int,
+        typer.Option("--detect-every", min=1, max=10, help="Frames per detection of cameras that the service reads."),
+    ] = 1,
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,6 +75,7 @@ def serve(
         "shadow": shadow,
         "shadow_calibration": shadow_calibration,
         "threads": threads or 1,
+        "detect_every": detect_every,
         "sources": _sources(source),
     }
     try:

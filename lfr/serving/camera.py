@@ -85,6 +85,8 @@ class CameraPost:
         The sealed list that was authorised.
     limits
         Of the app.
+    detect_every
+        Frames per detection, of those that come without the faces in them.
     shadow
         Takes the same frames for a version that looks on; None: there is none.
 
@@ -103,12 +105,14 @@ class CameraPost:
         reader: FrameReader,
         watchlist: References,
         limits: Limits,
+        detect_every: int = 1,
         shadow: ShadowFeed | None = None,
     ) -> None:
         deployment.check_camera(camera_id)
         self._shadow = shadow
         self._store, self._deployment, self._camera_id = store, deployment, camera_id
         self._reader, self._watchlist, self._limits = reader, watchlist, limits
+        self._settings = StreamSettings(detect_every=detect_every)
         self._alive = Alive()
         self._order: FrameOrder[FrameAnswer] = FrameOrder(camera_id, on_new_stream=self._next_stream)
         self._station = self._new_station()
@@ -153,11 +157,12 @@ class CameraPost:
                 pixels[:] = 0
 
     def look_at(
-        self, principal: Principal, pixels: Pixels, faces: Faces, position: Position, *, detect_s: float
+        self, principal: Principal, pixels: Pixels, faces: Faces | None, position: Position, *, detect_s: float
     ) -> FrameAnswer:
         """Take a frame that the service read itself, with the faces in it; raises as `frame`.
 
-        The caller overwrites the pixels: where a part of the service is away, the same frame may be taken again.
+        Without them its tracks are predicted, or faces looked for here where that is due. The caller overwrites the
+        pixels: where a part of the service is away, the same frame may be taken again.
         """
         self._check(principal)
         return self._in_turn(principal, pixels, faces, position, detect_s=detect_s, picture=pixels)
@@ -280,7 +285,7 @@ class CameraPost:
         self,
         principal: Principal,
         pixels: Pixels,
-        faces: Faces,
+        faces: Faces | None,
         position: Position,
         *,
         detect_s: float,
@@ -296,7 +301,7 @@ class CameraPost:
             return answer
 
     def _take(
-        self, principal: Principal, pixels: Pixels, faces: Faces, position: Position, *, detect_s: float
+        self, principal: Principal, pixels: Pixels, faces: Faces | None, position: Position, *, detect_s: float
     ) -> FrameAnswer:
         began = time.perf_counter()
         if self._principal is None:
@@ -318,7 +323,7 @@ class CameraPost:
         decide_s = time.perf_counter() - began - result.embed_s - result.search_s
         stages = {"detect": detect_s, "embed": result.embed_s, "search": result.search_s, "decide": decide_s}
         return FrameAnswer(
-            len(faces), self._faces_seen, alerts, self._held_back, stages, passed_over=self._order.passed_over
+            len(result.faces), self._faces_seen, alerts, self._held_back, stages, passed_over=self._order.passed_over
         )
 
     @property
@@ -331,9 +336,7 @@ class CameraPost:
 
     def _new_station(self) -> Station:
         reader = WatchedReader(self._reader, self._alive)
-        processor = StreamProcessor(
-            reader, self._watchlist, self._deployment.rule, settings=StreamSettings(detect_every=1)
-        )
+        processor = StreamProcessor(reader, self._watchlist, self._deployment.rule, settings=self._settings)
         return Station(self._store, self._deployment, self._camera_id, processor, wall_clock=True)
 
     def _next_stream(self) -> None:

@@ -71,11 +71,12 @@ class Camera:
             reader=reader,
             watchlist=RemoteReferences(lambda: matchers_of(args, deployment), size=deployment.watchlist_size),
             limits=args.limits,
+            detect_every=args.detect_every,
             shadow=_feed(args, store, deployment, camera_id, shadow) if shadow else None,
         )
         # One detector on a GPU serves all cameras; on processors the way of a frame to another process only costs.
         looks = reader if args.detector.gpus else OwnReader(args, model, reader)
-        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=looks)
+        self._feeder = Feeder(store, self._post, deployment.id, camera_id, reader=looks, detect_every=args.detect_every)
         self._camera_id = camera_id
         self.look(args.addresses)  # it may have been feeding before its process ended
         keep_tidy()

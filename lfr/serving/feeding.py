@@ -26,6 +26,8 @@ class Feeder:
         Which one.
     reader
         Looks for faces.
+    detect_every
+        In one of so many frames.
     open_with
         Opens one.
     """
@@ -38,10 +40,11 @@ class Feeder:
         camera_id: str,
         *,
         reader: FrameReader,
+        detect_every: int = 1,
         open_with: Opener = open_source,
     ) -> None:
         self._store, self._post, self._reader = store, post, reader
-        self._about, self._open = (deployment_id, camera_id), open_with
+        self._about, self._open, self._detect_every = (deployment_id, camera_id), open_with, detect_every
         self._lock = threading.Lock()
         self._reading: Reading | None = None
         self._tally = Tally(deployment_id, camera_id)
@@ -83,7 +86,16 @@ class Feeder:
                 note_feed(self._store, feed, "failed", "broke off with the camera's process; begin it again")
             else:
                 self.close()
-                self._reading = Reading(self._store, self._post, feed, spec, self._reader, self._open, self._tally)
+                self._reading = Reading(
+                    self._store,
+                    self._post,
+                    feed,
+                    spec,
+                    self._reader,
+                    self._open,
+                    self._tally,
+                    detect_every=self._detect_every,
+                )
         finally:
             self._lock.release()
 

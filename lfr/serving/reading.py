@@ -58,10 +58,10 @@ class Opener(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Looked:
-    """A frame in which faces are being looked for; `faces` waits for them."""
+    """A frame in which faces are being looked for; `faces` waits for them, None: they are not."""
 
     frame: Frame
-    faces: Callable[[], Faces]
+    faces: Callable[[], Faces] | None
     began: float
 
 
@@ -84,6 +84,8 @@ class Reading:
         Opens the source.
     tally
         Told what each frame came to.
+    detect_every
+        In one of so many frames faces are looked for; the others move its tracks on.
     """
 
     def __init__(
@@ -95,9 +97,12 @@ class Reading:
         reader: FrameReader,
         open_with: Opener,
         tally: Tally,
+        *,
+        detect_every: int = 1,
     ) -> None:
         self.feed = feed
         self._store, self._post, self._reader, self._open, self._tally = store, post, reader, open_with, tally
+        self._detect_every = detect_every
         self._spec, self._stream = spec, f"{feed.id}-{secrets.token_hex(4)}"
         self._done = threading.Event()
         self._principal: Principal | None = None
@@ -206,9 +211,10 @@ class Reading:
     def _submit(self, frames: Iterator[Frame], looked: queue.Queue[_Looked | Exception | None]) -> None:
         """Have faces looked for in frame after frame; runs on a thread of its own."""
         try:
-            for frame in frames:
+            for number, frame in enumerate(frames):
                 began = time.perf_counter()
-                looked.put(_Looked(frame, self._begin(frame.pixels), began))
+                faces = self._begin(frame.pixels) if number % self._detect_every == 0 else None
+                looked.put(_Looked(frame, faces, began))
         except Exception as error:  # noqa: BLE001 - raised again by whoever takes it
             looked.put(error)
         else:
@@ -233,7 +239,7 @@ class Reading:
         while True:
             assert self._principal is not None
             try:
-                found = faces()
+                found = None if faces is None else faces()
                 position = Position(self._last, self._stream, self._index, live=live)
                 took_s = time.perf_counter() - item.began
                 answer = self._post.look_at(self._principal, item.frame.pixels, found, position, detect_s=took_s)
@@ -245,7 +251,7 @@ class Reading:
                 if live:
                     self._lost += 1
                     return
-                faces = self._begin(item.frame.pixels)
+                faces = None if faces is None else self._begin(item.frame.pixels)
                 continue
             self._index += 1
             self._said = ""

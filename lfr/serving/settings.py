@@ -131,6 +131,13 @@ class AppArgs(_Model):
     batch_crops: int = Field(default=32, ge=1, le=512, description="Most faces that are embedded at once.")
     batch_wait_s: float = Field(default=0.0, ge=0, le=0.1, description="Wait for a fuller batch, in seconds.")
     min_face_px: int | None = Field(default=None, ge=10, description="Smallest face to find; larger is faster.")
+    detect_every: int = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="Frames per detection of a camera that the service reads itself; tracks are predicted in between. "
+        "`lfr evaluate scene --detect-every` shows what that loses.",
+    )
     matcher_entries: int = Field(
         default=50_000, ge=1, description="Most entries for one matcher; a larger list is spread over several."
     )

@@ -28,7 +28,7 @@ from lfr.serving.opening import ServedModel
 from lfr.serving.order import Position
 from lfr.serving.settings import Limits, SourceUse
 from lfr.sources import decode_image
-from lfr.types import Pixels
+from lfr.types import Faces, Pixels
 from tests.support.local_cameras import LocalCameras, LocalReader
 from tests.support.rtsp import RtspCamera
 from tests.support.served import LISTED, ROLES, STRANGER, Served, served, walk, write_walk
@@ -145,6 +145,31 @@ def test_a_file_is_read_to_its_end_every_frame_once_and_who_is_listed_alerts(
     assert (stop(http, one).status_code, stop(http, one).json()["state"]) == (200, "ended"), "it changes nothing"
     again = begin(http, one, STRANGER)
     assert again.status_code == 201, "one that has ended can be followed by another"
+
+
+class Counting(LocalReader):
+    """Counts the frames that faces are looked for in."""
+
+    looked = 0
+
+    def detect(self, pixels: Pixels) -> Faces:
+        self.looked += 1
+        return super().detect(pixels)
+
+
+@pytest.mark.parametrize(("detect_every", "looked"), [(1, FRAMES), (2, 8), (3, 6)])
+def test_faces_are_looked_for_in_one_of_so_many_frames_and_who_is_listed_alerts(
+    detect_every: int, looked: int, made: Served, service: Service, one_thread_model: Model, clips: dict[str, Path]
+) -> None:
+    one, reader = made.another(one_thread_model), Counting(one_thread_model)
+    cameras = LocalCameras(service.store, reader, sources={LISTED: str(clips[LISTED])}, detect_every=detect_every)
+    http = TestClient(create_app(Service(service.store, cameras, service.model, sources={LISTED: SourceUse()})))
+    assert begin(http, one, LISTED).status_code == 201
+    until(stands(http, one, "ended"))
+    until(lambda: health(http, one)["frames"] == FRAMES)
+    assert reader.looked == looked
+    assert alerted(service.store, one) == [LISTED]
+    assert health(http, one)["faces_seen"] == 1
 
 
 def test_a_stream_alerts_and_is_tried_again_when_it_breaks_off(

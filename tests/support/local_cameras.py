@@ -64,8 +64,10 @@ class LocalCameras:
         *,
         limits: Limits | None = None,
         sources: Mapping[str, str] | None = None,
+        detect_every: int = 1,
     ) -> None:
         self._store, self._reader, self._limits, self._sources = store, reader, limits or Limits(), sources or {}
+        self._detect_every = detect_every
         self._posts: dict[tuple[str, str], CameraPost] = {}
         self._feeders: dict[tuple[str, str], Feeder] = {}
 
@@ -129,6 +131,7 @@ class LocalCameras:
                 deployment.id,
                 camera_id,
                 reader=self._reader,
+                detect_every=self._detect_every,
             )
         return self._feeders[key]
 
@@ -149,5 +152,6 @@ class LocalCameras:
                 reader=self._reader,
                 watchlist=sealed.snapshot,
                 limits=self._limits,
+                detect_every=self._detect_every,
             )
         return self._posts[key]

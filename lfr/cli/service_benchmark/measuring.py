@@ -42,6 +42,7 @@ def bench_serve(
     threads: int,
     sizes: Sizes | None = None,
     in_flight: int = 4,
+    detect_every: int = 1,
     weights: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def bench_serve(
         How much; None takes the sizes of the aims.
     in_flight
         Frames on their way at once.
+    detect_every
+        Frames per detection of the recording that the service reads itself, on both sides.
     weights
         Folder of the weight pack; None takes the installed one.
     progress
@@ -81,7 +84,14 @@ def bench_serve(
         footage = read_footage(source, model, folder=folder, frames=sizes.frames)
         force = make_up_force(folder / "home", model, footage.people)
         video = {SOURCE: SourceSpec(address=SecretStr(str(footage.video.absolute())))} if footage.video else {}
-        args = AppArgs(home=force.home, model=model.version.name, threads=threads, weights=weights, sources=video)
+        args = AppArgs(
+            home=force.home,
+            model=model.version.name,
+            threads=threads,
+            weights=weights,
+            sources=video,
+            detect_every=detect_every,
+        )
         node = NodeSettings(folder / "ray", port=free_port())
         progress("starting the service")
         with Supervisor(args, node, port=free_port()) as service:
@@ -90,7 +100,19 @@ def bench_serve(
             used = Consumption(service.node_pid)
             rows = frame_rows(force, model, service.url, footage, used, sizes, in_flight=in_flight, progress=progress)
             if footage.video:
-                rows.insert(1, feed_row(force, model, service.url, footage, used, sizes, progress=progress))
+                rows.insert(
+                    1,
+                    feed_row(
+                        force,
+                        model,
+                        service.url,
+                        footage,
+                        used,
+                        sizes,
+                        detect_every=detect_every,
+                        progress=progress,
+                    ),
+                )
             resident = used.resident_mib()
             progress(f"one probe against {sizes.references} references")
             rows += [matcher_row(force, model, node, args, sizes), start]
@@ -180,11 +202,13 @@ def feed_row(
     used: Consumption,
     sizes: Sizes,
     *,
+    detect_every: int = 1,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """Time a video file that the service reads itself, against the pipeline in this process reading it.
 
-    Parameters are those of `frame_rows`; ``footage`` is of a video file, which the service knows as `SOURCE`.
+    Parameters are those of `frame_rows`; ``footage`` is of a video file, which the service knows as `SOURCE`, and
+    ``detect_every`` what the service was made with.
 
     Returns
     -------
@@ -196,12 +220,13 @@ def feed_row(
         force,
         model,
         lambda again: fed(again, url, footage, used),
-        lambda again: in_process(again, model, read_again(video)),
+        lambda again: in_process(again, model, read_again(video), detect_every=detect_every),
         sizes,
         progress=lambda turn: progress(f"the service reads the recording, {turn}"),
     )
     width, height = footage.resolution_wh
-    return _rate_row(f"{width}x{height} video, read by the service", ours, peer, sizes, aim=_FEED_AIM)
+    stride = "" if detect_every == 1 else f", faces found in one of {detect_every} frames"
+    return _rate_row(f"{width}x{height} video, read by the service{stride}", ours, peer, sizes, aim=_FEED_AIM)
 
 
 def matcher_row(force: MadeUpForce, model: Model, node: NodeSettings, args: AppArgs, sizes: Sizes) -> dict[str, Any]:

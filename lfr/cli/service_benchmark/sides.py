@@ -15,7 +15,7 @@ from lfr.client import FieldUnit, FrameResult
 from lfr.deployments import live
 from lfr.evaluation.made_up import MadeUpForce
 from lfr.models import Model
-from lfr.pipeline import Recogniser, StreamProcessor
+from lfr.pipeline import Recogniser, StreamProcessor, StreamSettings
 from lfr.pipeline.station import Station
 from lfr.sources import decode_image
 from lfr.types import Frame
@@ -109,7 +109,14 @@ def over_http(
     )
 
 
-def in_process(force: MadeUpForce, model: Model, frames: Iterable[Frame], *, pace_fps: float | None = None) -> Run:
+def in_process(
+    force: MadeUpForce,
+    model: Model,
+    frames: Iterable[Frame],
+    *,
+    detect_every: int = 1,
+    pace_fps: float | None = None,
+) -> Run:
     """Take the frames of `decoded` or of an opened source, and commit the alerts they raise.
 
     Parameters
@@ -120,6 +127,8 @@ def in_process(force: MadeUpForce, model: Model, frames: Iterable[Frame], *, pac
         The one that the service runs.
     frames
         Their times are on the clock of day.
+    detect_every
+        Frames per detection.
     pace_fps
         As for `over_http`.
     """
@@ -129,7 +138,8 @@ def in_process(force: MadeUpForce, model: Model, frames: Iterable[Frame], *, pac
         sealed = load_sealed(
             store, granted.watchlist_id, digest=granted.watchlist_digest, model_digest=granted.model_digest
         )
-        processor = StreamProcessor(Recogniser(model), sealed.snapshot, granted.rule)
+        settings = StreamSettings(detect_every=detect_every)
+        processor = StreamProcessor(Recogniser(model), sealed.snapshot, granted.rule, settings=settings)
         station = Station(store, granted, _IN_PROCESS, processor, wall_clock=True)
         station.begin(operator, live_source=False)
         frame_s: list[float] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from lfr.models import Model
 from lfr.serving.alive import Alive, HeldFaces
@@ -11,6 +12,8 @@ from lfr.serving.embedder import Embedder
 from lfr.serving.opening import ServedModel
 from lfr.serving.settings import AppArgs
 from lfr.types import FloatArray, Pixels
+
+pytestmark = pytest.mark.usefixtures("as_on_a_node")
 
 
 def test_an_array_counts_until_it_is_gone_or_overwritten() -> None:

@@ -20,6 +20,8 @@ from lfr.types import Faces, Pixels
 from lfr.vision import Embedder as Network
 from tests.conftest import picture
 
+pytestmark = pytest.mark.usefixtures("as_on_a_node")
+
 
 def resolved(model: Model) -> ServedModel:
     return ServedModel("openvino-f32", "openvino-f32", model.digest)

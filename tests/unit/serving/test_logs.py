@@ -17,6 +17,7 @@ from lfr.serving.settings import AppArgs
 from lfr.serving.shadow_actor import Shadow
 from lfr.serving.steward import Steward
 
+pytestmark = pytest.mark.usefixtures("as_on_a_node")
 CANARY = "canary-of-a-frame"
 
 
@@ -37,3 +38,8 @@ def test_r4_a_part_of_the_service_logs_of_an_error_its_kind_and_neither_its_text
 def test_every_part_and_actor_of_the_service_logs_that_way() -> None:
     for kind in (Camera, Detector, Embedder, Matcher, Shadow, Steward):
         assert "log_json" in kind.__init__.__code__.co_names, kind
+
+
+def test_every_part_that_holds_faces_looks_at_its_own_node_first() -> None:
+    for kind in (Camera, Detector, Embedder, Matcher, Shadow):
+        assert "keep_tidy" in kind.__init__.__code__.co_names, kind
