@@ -34,6 +34,7 @@ __all__ = ["Supervisor"]
 _LOOK_S, _NODE_LOOK_S = 1.0, 0.2
 _SILENT_S = 15.0
 _NODE_S, _STOP_S = 60.0, 4.0
+_NODE_PARTS = ("gcs_server", "raylet")
 
 
 @dataclass(eq=False)
@@ -231,12 +232,14 @@ class Supervisor:
                 self.node.command(), env=environment, stdout=log, stderr=subprocess.STDOUT, text=True,
                 start_new_session=True,
             )  # fmt: skip
-        until = time.monotonic() + _NODE_S
+        until, parts = time.monotonic() + _NODE_S, set[psutil.Process]()
         while time.monotonic() < until:
             if "Ray runtime started" in path.read_text(encoding="utf-8", errors="replace"):
                 return
-            if self._process.poll() is not None:
+            # What starts the node would look for a part that has ended for as long as it may take.
+            if self._process.poll() is not None or not all(map(_runs, parts)):
                 break
+            parts |= _parts_of(self._process.pid)
             time.sleep(0.1)
         if tries > 1:
             self._stop_node()
@@ -317,6 +320,21 @@ def _named(runs: Mapping[str, Any]) -> str:
     """Return which versions run, as people read it."""
     parts = [("", runs.get("model")), ("shadow ", runs.get("shadow"))]
     return ", ".join(f"{kind}{one['version']} ({one['digest'][:12]})" for kind, one in parts if one) or "what runs"
+
+
+def _parts_of(pid: int) -> set[psutil.Process]:
+    """Return the parts of a node that it cannot go on without, of those that there are by now."""
+    try:
+        return {child for child in psutil.Process(pid).children() if child.name() in _NODE_PARTS}
+    except psutil.Error:
+        return set()
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def _session_of(pid: int) -> int | None:

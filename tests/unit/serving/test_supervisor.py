@@ -102,6 +102,30 @@ def test_a_node_that_ends_while_the_application_is_started_is_not_waited_for(
     assert time.monotonic() - began < 30
 
 
+class LosesPart(NodeSettings):
+    """One that waits for a part of its own which ends a moment after it was started."""
+
+    def command(self, *, block: bool = True) -> list[str]:
+        """Return its command."""
+        assert block
+        with (self.folder / "starts").open("a", encoding="utf-8") as starts:
+            starts.write("one\n")
+        part = self.folder / "gcs_server"
+        if not part.exists():
+            part.symlink_to("/bin/sleep")
+        waits = f"import subprocess, time; subprocess.Popen([{str(part)!r}, '1']); time.sleep(300)"
+        return [sys.executable, "-c", waits]
+
+
+def test_a_node_that_loses_a_part_while_it_starts_is_started_again_at_once(tmp_path: Path) -> None:
+    supervisor = Supervisor(AppArgs(home=tmp_path / "home"), LosesPart(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="the Ray node did not start"):
+        supervisor.start()
+    assert time.monotonic() - began < 30
+    assert (tmp_path / "starts").read_text() == "one\n" * 3
+
+
 def test_what_a_library_prints_does_not_stand_in_the_answer_of_the_deploying_process() -> None:
     code = (
         "import os, sys; from lfr.serving.deploy import answer_alone; answer = answer_alone();"
