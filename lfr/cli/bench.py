@@ -19,7 +19,7 @@ from lfr.cli.bench_rows import (
     pipeline_rows,
     start_rows,
 )
-from lfr.cli.console import JsonOption, ThreadsOption, emit, out
+from lfr.cli.console import DetectEveryOption, JsonOption, ThreadsOption, emit, out
 
 __all__ = ["app"]
 
@@ -249,7 +249,7 @@ def cameras(
             help="How many; more than once for several.  [default: 1, 4, 16, 64]",
         ),
     ] = None,
-    detect_every: Annotated[int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection.")] = 1,
+    detect_every: DetectEveryOption = 1,
     repeats: RepeatsOption = 3,
     model: ModelOption = None,
     threads: ThreadsOption = None,
@@ -263,7 +263,7 @@ def cameras(
     raises the alerts that its street gives alone. What a stride of
     --detect-every loses, `lfr evaluate scene --detect-every` shows.
     """
-    _emit(camera_rows(counts, detect_every=detect_every, repeats=repeats, model=model, threads=threads), as_json=json)
+    _emit(camera_rows(counts, strides=(detect_every,), repeats=repeats, model=model, threads=threads), as_json=json)
 
 
 def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:

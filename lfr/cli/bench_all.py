@@ -117,8 +117,7 @@ def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) 
         rows += detect_rows(None, limits=not quick, most=2 if quick else 120, **sides)
         rows += [] if quick else runtime_rows(most=40, **sides)
         few: dict[str, Any] = {"streets": 1, "street_s": 2.0} if quick else {}
-        for stride in (1,) if quick else (1, 2):
-            rows += camera_rows([2] if quick else None, detect_every=stride, **few, **sides)
+        rows += camera_rows([2] if quick else None, strides=(1,) if quick else (1, 2), **few, **sides)
     rows += match_rows([17_000] if quick else None, repeats=repeats, threads=threads, limits=not quick)
     rows += growth_rows([70_000] if quick else None, repeats=repeats, threads=threads)
     rows += evaluate_rows(made_up_faces(600 if quick else 13_233), repeats=repeats, threads=threads)

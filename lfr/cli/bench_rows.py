@@ -156,7 +156,7 @@ def pipeline_rows(
 def camera_rows(
     cameras: Sequence[int] | None,
     *,
-    detect_every: int,
+    strides: Sequence[int],
     repeats: int,
     model: str | None,
     threads: int | None,
@@ -176,7 +176,7 @@ def camera_rows(
             Recogniser(loaded),
             threads=threads,
             cameras=counts,
-            detect_every=detect_every,
+            strides=strides,
             streets=streets,
             street_s=street_s,
             repeats=repeats,

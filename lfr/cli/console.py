@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lfr.pipeline import Recogniser
 
 __all__ = [
+    "DetectEveryOption",
     "JsonOption",
     "ModelOption",
     "ThreadsOption",
@@ -42,6 +43,7 @@ ModelOption = Annotated[
         "--model", metavar="VERSION", help="Model version; `lfr models list` shows them.  [default: openvino-f32]"
     ),
 ]
+DetectEveryOption = Annotated[int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads for the networks.")]
 
 

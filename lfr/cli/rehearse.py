@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, out, recogniser_for, track
+from lfr.cli.console import DetectEveryOption, JsonOption, ModelOption, ThreadsOption, emit, out, recogniser_for, track
 
 if TYPE_CHECKING:
     from lfr.pipeline import AlertProposal
@@ -33,7 +33,7 @@ def rehearse(
     shots: Annotated[
         int, typer.Option("--shots", min=1, max=20, help="Most faces of one track that are compared.")
     ] = 5,
-    detect_every: Annotated[int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection.")] = 1,
+    detect_every: DetectEveryOption = 1,
     min_face_px: Annotated[
         int | None, typer.Option("--min-face-px", min=10, help="Smallest face that must be found; larger is faster.")
     ] = None,

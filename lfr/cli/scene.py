@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lfr.cli.console import JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for
+from lfr.cli.console import DetectEveryOption, JsonOption, ModelOption, ThreadsOption, emit, err, out, recogniser_for
 
 if TYPE_CHECKING:
     from lfr.evaluation.rehearsal_scene import SceneSetup
@@ -51,7 +51,7 @@ def scene(
         str, typer.Option("--resolution", metavar="WxH", help="Picture size in pixels.")
     ] = "1280x720",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another scene.")] = 0,
-    detect_every: Annotated[int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection.")] = 1,
+    detect_every: DetectEveryOption = 1,
     video: Annotated[
         Path | None, typer.Option("--video", metavar="FILE.mp4", help="Write the scene as a video as well.")
     ] = None,

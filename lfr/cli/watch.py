@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from lfr.cli.console import JsonOption, ThreadsOption, as_interrupt, emit, err, out, recogniser_for
+from lfr.cli.console import DetectEveryOption, JsonOption, ThreadsOption, as_interrupt, emit, err, out, recogniser_for
 from lfr.cli.governed import KeyFileOption, acting_key, governed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def watch(
     ],
     deployment: Annotated[str, typer.Option("--deployment", metavar="ID", help="The live deployment.")],
     camera: Annotated[str, typer.Option("--camera", metavar="NAME", help="Which of its cameras this is.")],
-    detect_every: Annotated[int, typer.Option("--detect-every", min=1, max=10, help="Frames per detection.")] = 1,
+    detect_every: DetectEveryOption = 1,
     min_face_px: Annotated[
         int | None, typer.Option("--min-face-px", min=10, help="Smallest face that must be found; larger is faster.")
     ] = None,

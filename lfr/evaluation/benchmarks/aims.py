@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lfr.evaluation.benchmarks.cameras import which_frames
+
 __all__ = ["Aim", "aims"]
 
 Row = Mapping[str, Any]
@@ -89,7 +91,7 @@ def _cameras(rows: Sequence[Row]) -> list[Aim]:
         best = _best((row for row in counted if row["detect_every"] == stride), "ours")
         found.append(
             Aim(
-                f"720p cameras at 12 frames/s in one process, faces found in {_which(stride)} frame",
+                f"720p cameras at 12 frames/s in one process, faces found in {which_frames(stride)}",
                 "as many as there is room for",
                 f"{best['at_12_fps']} on {best['threads']} cores with `{best['version']}`" if best else "",
                 None,
@@ -149,7 +151,3 @@ def _best(rows: Iterable[Row], by: str) -> Row | None:
 
 def _share(value: float | None) -> str:
     return "none" if value is None else f"{value:.0%}"
-
-
-def _which(stride: int) -> str:
-    return {1: "every", 2: "every 2nd", 3: "every 3rd"}.get(stride, f"every {stride}th")

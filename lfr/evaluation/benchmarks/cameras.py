@@ -29,21 +29,21 @@ from lfr.pipeline import FrameResult, Recogniser, StreamProcessor, StreamSetting
 from lfr.sources import Scene, SceneSettings, open_source
 from lfr.types import Frame
 
-__all__ = ["CAMERAS", "CAMERA_FPS", "bench_cameras", "time_cameras"]
+__all__ = ["CAMERAS", "CAMERA_FPS", "bench_cameras", "time_cameras", "which_frames"]
 
 CAMERAS = (1, 4, 16, 64)
 CAMERA_FPS = 12.0
 """Frames a second that a camera gives, by which it is reckoned how many are carried."""
 
 _PEOPLE_PER_MINUTE = 80.0  # a short street has few passes, and all begin in view
-_ORDINALS = {1: "", 2: "2nd ", 3: "3rd "}
 _RULE = DecisionRule(threshold=0.45, shots=5)
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one camera gave: people, and the subjects of its alerts in their order."""
+    """What one camera gave: its frames, people, and the subjects of its alerts in their order."""
 
+    frames: int
     faces: int
     alerts: tuple[str, ...]
 
@@ -53,6 +53,7 @@ class _Camera:
     frames: Iterator[Frame]
     processor: StreamProcessor
     alerts: list[str] = field(default_factory=list)
+    looked_at: int = 0
     last: Frame | None = None
 
     def take(self) -> bool:
@@ -65,13 +66,14 @@ class _Camera:
 
     def add(self, frame: Frame, result: FrameResult) -> None:
         self.last = frame
+        self.looked_at += 1
         self.alerts += [proposal.subject_id for proposal in result.proposals]
 
     def end(self) -> _Seen:
         if self.last is not None:
             closing = self.processor.close(self.last.index, self.last.time_s)
             self.alerts += [proposal.subject_id for proposal in closing]
-        return _Seen(self.processor.faces_seen, tuple(self.alerts))
+        return _Seen(self.looked_at, self.processor.faces_seen, tuple(self.alerts))
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def bench_cameras(
     *,
     threads: int,
     cameras: Sequence[int] = CAMERAS,
-    detect_every: int = 1,
+    strides: Sequence[int] = (1,),
     streets: int = 4,
     street_s: float = 3.0,
     resolution_wh: tuple[int, int] = (1280, 720),
@@ -100,13 +102,15 @@ def bench_cameras(
 
     Parameters
     ----------
+    strides
+        Frames per detection, on both sides, one after another.
     streets
         How many differ; more cameras see them again.
     street_s
         Seconds of each street, of 12 frames each.
     resolution_wh
         Width and height of the pictures.
-    recogniser, threads, cameras, detect_every, repeats, progress
+    recogniser, threads, cameras, repeats, progress
         As for `time_cameras`.
     """
     with TemporaryDirectory() as folder:
@@ -124,16 +128,26 @@ def bench_cameras(
             Scene(demo_setup(settings).walkers, settings).write_video(drawn[-1])
         progress("enrolling the list")
         watchlist = enrol(demo_setup(SceneSettings(duration_s=60.0)).references, recogniser)
-        return time_cameras(
-            drawn,
-            recogniser,
-            watchlist,
-            threads=threads,
-            cameras=cameras,
-            detect_every=detect_every,
-            repeats=repeats,
-            progress=progress,
-        )
+        return [
+            row
+            for stride in strides
+            for row in time_cameras(
+                drawn,
+                recogniser,
+                watchlist,
+                threads=threads,
+                cameras=cameras,
+                detect_every=stride,
+                repeats=repeats,
+                progress=progress,
+            )
+        ]
+
+
+def which_frames(detect_every: int) -> str:
+    """Return in which frames faces are looked for, as people read it."""
+    ordinal = {1: "", 2: "2nd ", 3: "3rd "}.get(detect_every, f"{detect_every}th ")
+    return f"every {ordinal}frame"
 
 
 def time_cameras(
@@ -247,20 +261,19 @@ def _row(bench: _Bench, count: int, clips: Sequence[Path], alone: Sequence[_Seen
     turns = [(bench.together(chosen), [bench.alone(clip) for clip in different]) for _ in range(repeats)]
     other_load = max(0.0, others_s() - others) / (time.perf_counter() - started)
     with open_source(clips[0]) as source:
-        frames = sum(1 for _ in source)
         width, height = source.resolution_wh
     expected = tuple(alone[i % len(alone)] for i in range(count))
     ours = [played for played, _ in turns]
     row = benchmark_row(
-        f"{count} {'camera' if count == 1 else 'cameras'} of {width}x{height}, faces found in every "
-        f"{_ORDINALS.get(bench.settings.detect_every, f'{bench.settings.detect_every}th ')}frame",
+        f"{count} {'camera' if count == 1 else 'cameras'} of {width}x{height}, "
+        f"faces found in {which_frames(bench.settings.detect_every)}",
         # Each takes its part of the time, so that both sides are of one camera's frames.
         Timing(
             tuple(played.wall_s / count for played in ours),
             tuple(sum(peer.wall_s for peer in peers) / len(peers) for _, peers in turns),
             other_load,
         ),
-        items=frames,
+        items=expected[0].frames,
         unit="frames",
         peer_name="one of them as a recording, several frames at once",
         parity={
