@@ -23,6 +23,8 @@ from lfr.cli.console import DetectEveryOption, JsonOption, ThreadsOption, emit, 
 
 __all__ = ["app"]
 
+_NAME_WIDTH = 36  # a longer one is broken into lines, and not the figures beside it
+
 app = typer.Typer(help="Measure speed against other software, side by side.", no_args_is_help=True)
 
 
@@ -275,7 +277,7 @@ def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     def show() -> None:
         shows_p99 = any("p99_ms" in row for row in rows)
         table = Table("", "ours", "peer", "ratio", *(["p99"] if shows_p99 else []), "parity")
-        table.columns[0].no_wrap = True
+        table.columns[0].no_wrap = all(len(row["name"]) <= _NAME_WIDTH for row in rows)
         for row in rows:
             name, value = next(iter(row["parity"].items()))
             cells = [row["name"], _rate(row, "ours"), _rate(row, "peer"), f"[bold]{row['ratio']:.2f}[/]"]
