@@ -205,7 +205,18 @@ class TrainingConfig(Section):
     threads: int | None = Field(default=None, ge=1, description="Torch's threads in each worker; null: torch's choice.")
     seed: int = Field(default=0, ge=0, description="Of weights, order and degradations.")
     measuring: Measuring = Field(default=Measuring())
+    blend: tuple[Share, ...] = Field(
+        default=(),
+        description="Shares of the trained weights, the rest the initial ones, of which that one is kept with which "
+        "fewest degraded held-out faces are missed, and no more clean ones than without training; none: all of it.",
+    )
     licence: str = Field(min_length=1, description="Under which terms the trained weights may be used.")
+
+    @model_validator(mode="after")
+    def _blends_with_something(self) -> TrainingConfig:
+        if self.blend and self.backbone.initial != "sface":
+            raise ValueError("blend: initial weights that are random know nothing to keep")
+        return self
 
     @model_validator(mode="after")
     def _teacher_fits(self) -> TrainingConfig:

@@ -40,18 +40,20 @@ def config_digest(config: BaseModel) -> str:
 
 
 def training_digest(config: BaseModel) -> str:
-    """SHA-256 over what training depends on: not how its result is measured, nor what is written about it."""
-    return _digest(config.model_dump(mode="json", exclude={"question", "measuring", "licence"}))
+    """SHA-256 over what training depends on: not what is kept of it, how that is measured, or what is written of it."""
+    return _digest(config.model_dump(mode="json", exclude={"question", "measuring", "blend", "licence"}))
 
 
 _CAME_LATER: dict[tuple[str, str], Any] = {("backbone", "input_px"): CROP_SIDE}
-"""Settings that came after the first trainings, with the value that those had: they keep their digests."""
+"""Settings that came after the first trainings, as `blend`, with the value that those had: they keep their digests."""
 
 
 def _digest(said: dict[str, Any]) -> str:
     for (section, name), before in _CAME_LATER.items():
         if said.get(section, {}).get(name) == before:
             said[section] = {key: value for key, value in said[section].items() if key != name}
+    if not said.get("blend", True):
+        del said["blend"]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from lfr.evaluation.benchmarks import has_bf16
 from lfr.models import Model, weights_folder
 from lfr.models.network import ImageNetwork
 from lfr.models.weights import load_sface
+from lfr.training.blending import blended
 from lfr.training.checkpoints import read_checkpoint
 from lfr.training.config import TrainingConfig
 from lfr.training.degradation import aligned
@@ -22,7 +23,7 @@ from lfr.training.kinds import QuantisationConfig, read_experiment
 from lfr.training.networks import build_network
 from lfr.training.provenance import training_digest
 from lfr.training.students import as_model
-from lfr.training.training import Prepared
+from lfr.training.training import Prepared, plan_training
 from lfr.types import IntArray, Pixels
 
 __all__ = ["FLOAT", "INT8", "beside_float", "quantise", "trained_network", "verdicts"]
@@ -31,7 +32,7 @@ FLOAT, INT8 = "f32", "int8"
 
 
 def trained_network(config: QuantisationConfig, folder: Path, prepared: Prepared, home: Path) -> ImageNetwork:
-    """Return the network that an experiment quantises: the best of a finished training, or SFace.
+    """Return the network that an experiment quantises: what is kept of a finished training, or SFace.
 
     Raises
     ------
@@ -52,6 +53,9 @@ def trained_network(config: QuantisationConfig, folder: Path, prepared: Prepared
         raise SettingsError(f"trained: {beside.name} has not been run to its end here: lfr experiment run {beside}")
     network = build_network(training.backbone, seed=training.seed)
     network.load_state_dict(found[0]["best"])
+    if training.blend:
+        files = plan_training(prepared, checkpoint.parent, mirrored=False)
+        return blended(training, files, network.eval())[0]
     return network.eval()
 
 
