@@ -24,12 +24,15 @@ def iou_matrix(a_xyxy: FloatArray, b_xyxy: FloatArray) -> FloatArray:
     """
     left_top = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
     right_bottom = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    overlap = np.prod(np.clip(right_bottom - left_top, 0.0, None), axis=2)
-    area_a = np.prod(np.clip(a_xyxy[:, 2:] - a_xyxy[:, :2], 0.0, None), axis=1)
-    area_b = np.prod(np.clip(b_xyxy[:, 2:] - b_xyxy[:, :2], 0.0, None), axis=1)
-    union = area_a[:, None] + area_b[None, :] - overlap
-    iou: FloatArray = (overlap / np.maximum(union, np.finfo(np.float32).tiny)).astype(np.float32)
-    return iou
+    overlap = _area(right_bottom - left_top)
+    union = _area(a_xyxy[:, 2:] - a_xyxy[:, :2])[:, None] + _area(b_xyxy[:, 2:] - b_xyxy[:, :2])[None] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(union), where=union > 0).astype(np.float32)
+
+
+def _area(sides: FloatArray) -> NDArray[np.float64]:
+    """(...,) of (..., 2) sides, 0 where one is negative; in float64, as the product of two small float32 is 0."""
+    area: NDArray[np.float64] = np.prod(np.clip(sides, 0.0, None), axis=-1, dtype=np.float64)
+    return area
 
 
 def clip_xyxy(xyxy: FloatArray, resolution_wh: tuple[int, int]) -> FloatArray:

@@ -23,8 +23,8 @@ def test_overlap_lies_between_0_and_1_and_has_no_order(a: FloatArray, b: FloatAr
     assert np.allclose(iou, iou_matrix(b, a).T, atol=1e-5)
 
 
-@given(boxes, st.floats(0.5, 4, width=32))
-def test_overlap_does_not_depend_on_scale(a: FloatArray, factor: float) -> None:
+@given(boxes, st.sampled_from([2, 4, 1024]))  # by a power of two, as another would round the sides of a narrow box
+def test_overlap_does_not_depend_on_scale(a: FloatArray, factor: int) -> None:
     scaled = a * np.float32(factor)
     assert np.allclose(iou_matrix(scaled, scaled), iou_matrix(a, a), atol=1e-3)
 
