@@ -91,16 +91,28 @@ def list_alerts(
     *,
     deployment_id: str | None = None,
     state: str | None = None,
+    before: str | None = None,
     limit: int = 100,
 ) -> tuple[AlertSummary, ...]:
     """Return the force's alerts, newest first; a device sees those it raised and no others.
+
+    Parameters
+    ----------
+    store, principal
+        Whose alerts.
+    deployment_id, state
+        Only of this deployment, only in this state.
+    before
+        An alert: only those that follow it in the list. The last one of a page gives the next page.
+    limit
+        Most that are returned.
 
     Raises
     ------
     InputError
         There is no such state, or the limit is not in 1..1,000.
     NotFoundError
-        There is no such deployment in the principal's force.
+        There is no such deployment or no such alert in the principal's force.
     """
     if state is not None and state not in ALERT_STATES:
         raise InputError(f"state {state!r}: {', '.join(ALERT_STATES)} are the choices")
@@ -124,6 +136,10 @@ def list_alerts(
     with store.database.read() as session:
         if deployment_id is not None:
             owned(session, principal, deployment_id)
+        if before is not None:
+            last = found_alert(session, principal, before)
+            at_once = (Alert.created_at == last.created_at) & (Alert.id > last.id)
+            find = find.where((Alert.created_at < last.created_at) | at_once)
         return tuple(
             _summary(alert, demo=demo, held=hold_id is not None) for alert, demo, hold_id in session.execute(find)
         )

@@ -35,6 +35,9 @@ def list_(
     state: Annotated[
         str | None, typer.Option("--state", metavar="STATE", help="Only in this state: new, viable, engaged, …")
     ] = None,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="ALERT", help="Only those that follow this one in the list.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")] = 100,
     key_file: KeyFileOption = None,
     json: JsonOption = False,
@@ -46,7 +49,7 @@ def list_(
     from lfr.alerts import list_alerts
 
     with governed(key_file) as (store, principal):
-        found = list_alerts(store, principal, deployment_id=deployment, state=state, limit=limit)
+        found = list_alerts(store, principal, deployment_id=deployment, state=state, before=before, limit=limit)
 
     def show() -> None:
         table = Table(
@@ -65,6 +68,8 @@ def list_(
             )
             table.add_row(*map(escape, said))
         out.print(table)
+        if len(found) == limit:
+            out.print(f"There may be more: --before {found[-1].id}", style="dim", markup=False)
         if any(alert.demo for alert in found):
             out.print(f"Some are of a demo: {NOT_APPROVED}.", style="yellow")
 

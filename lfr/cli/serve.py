@@ -152,8 +152,19 @@ def _sources(given: list[str] | None) -> dict[str, str]:
         name, is_there, address = one.partition("=")
         if not is_there or not name or not address:
             raise typer.BadParameter("give NAME=ADDRESS, such as gate=rtsp://camera.local/gate", param_hint="--source")
-        found[name] = address
+        found[name] = _absolute(name, address)
     return found
+
+
+def _absolute(name: str, address: str) -> str:
+    """A file's address as the service's processes find it, which work elsewhere; any other as it is."""
+    from lfr.sources import is_recorded
+
+    if not is_recorded(address):
+        return address
+    if not Path(address).exists():
+        raise typer.BadParameter(f"{name}: {address}: there is no such file or folder", param_hint="--source")
+    return str(Path(address).absolute())
 
 
 def _show(document: dict[str, Any], started: StartTimes) -> None:

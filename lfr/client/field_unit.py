@@ -25,6 +25,10 @@ def _options(url: str, key: str) -> dict[str, Any]:
     return {"base_url": url.rstrip("/"), "headers": headers, "timeout": _TIMEOUT, "limits": limits}
 
 
+def _page(before: str | None) -> dict[str, str]:
+    return {} if before is None else {"before": before}
+
+
 class FieldUnit:
     """The service as a field unit sees it; a context manager.
 
@@ -59,9 +63,12 @@ class FieldUnit:
             self._client, deployment_id, camera_id, in_flight=in_flight, give_up_s=give_up_s, on_event=on_event
         )
 
-    def alerts(self, deployment_id: str) -> Mapping[str, Any]:
-        """Return the alerts that this key may see, newest first; raises as `checked`."""
-        return checked(self._client.get(f"/v1/deployments/{deployment_id}/alerts"))
+    def alerts(self, deployment_id: str, *, before: str | None = None) -> Mapping[str, Any]:
+        """Return the alerts that this key may see, newest first, or those before one; raises as `checked`.
+
+        ``next`` of the answer is ``before`` of the page that follows it; None where there is none.
+        """
+        return checked(self._client.get(f"/v1/deployments/{deployment_id}/alerts", params=_page(before)))
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,9 +101,9 @@ class AsyncFieldUnit:
             self._client, deployment_id, camera_id, in_flight=in_flight, give_up_s=give_up_s, on_event=on_event
         )
 
-    async def alerts(self, deployment_id: str) -> Mapping[str, Any]:
-        """Return the alerts that this key may see, newest first; raises as `checked`."""
-        return checked(await self._client.get(f"/v1/deployments/{deployment_id}/alerts"))
+    async def alerts(self, deployment_id: str, *, before: str | None = None) -> Mapping[str, Any]:
+        """As `FieldUnit.alerts`."""
+        return checked(await self._client.get(f"/v1/deployments/{deployment_id}/alerts", params=_page(before)))
 
     async def aclose(self) -> None:
         """Close the connections."""

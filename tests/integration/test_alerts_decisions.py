@@ -457,3 +457,22 @@ def test_a_batch_lists_newest_first(store: Store, scene: Scene, clock: Clock) ->
     assert new is not None
     assert [alert.id for alert in list_alerts(store, scene.operator)] == [new.id, old]
     assert [alert.id for alert in list_alerts(store, scene.operator, limit=1)] == [new.id]
+
+
+def test_pages_of_a_list_hold_each_alert_once_also_those_of_one_moment(
+    store: Store, scene: Scene, clock: Clock
+) -> None:
+    batches = []
+    for minute in range(3):
+        sightings = [scene.sighting(track_id=10 * minute + one) for one in range(3)]
+        batches.append({alert.id for alert in raise_alerts(store, scene.operator, sightings) if alert is not None})
+        clock.advance(minutes=10)
+    whole = [alert.id for alert in list_alerts(store, scene.operator)]
+    pages: list[str] = []
+    while page := list_alerts(store, scene.operator, before=pages[-1] if pages else None, limit=2):
+        assert len(page) <= 2
+        pages += [alert.id for alert in page]
+    assert pages == whole
+    assert set(whole) == set().union(*batches)
+    with pytest.raises(NotFoundError, match="alert-0"):
+        list_alerts(store, scene.operator, before="alert-0")

@@ -129,10 +129,22 @@ def test_somebody_who_is_listed_alerts_once_and_a_stranger_never(http: TestClien
     assert strangers[-1]["faces_seen"] == 1
 
 
+def _pages(http: TestClient, url: str, bearer: dict[str, str]) -> list[str]:
+    """Every alert of a list, one a page."""
+    found, before = list[str](), None
+    while True:
+        page = http.get(url, params={"limit": 1, **({"before": before} if before else {})}, headers=bearer).json()
+        found += [alert["id"] for alert in page["alerts"]]
+        before = page["next"]
+        if before is None:
+            return found
+
+
 def test_an_alert_goes_its_way_from_list_to_outcome(http: TestClient, made: Served) -> None:
     operator, base = made.bearer("operator"), f"/v1/deployments/{made.deployment_id}"
     alerts = http.get(f"{base}/alerts", headers=operator).json()["alerts"]
     alert_id = alerts[0]["id"]
+    assert _pages(http, f"{base}/alerts", operator) == [alert["id"] for alert in alerts]
     for which in ("probe", "reference"):
         image = http.get(f"/v1/alerts/{alert_id}/images/{which}", params={"purpose": "to decide"}, headers=operator)
         assert image.headers["content-type"] == "image/jpeg"

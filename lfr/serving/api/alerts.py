@@ -45,11 +45,17 @@ def alerts(
     principal: Acting,
     service: Serving,
     state: Annotated[AlertState | None, Query(description="Only those in this state.")] = None,
+    before: Annotated[
+        str | None, Query(max_length=100, description="Only those that follow this alert: `next` of the page before.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="At most so many, newest first.")] = 100,
 ) -> dict[str, Any]:
-    """Return a deployment's alerts, newest first; a device sees those it raised and no others."""
-    found = list_alerts(service.store, principal, deployment_id=deployment_id, state=state, limit=limit)
-    return {"alerts": [alert.as_dict() for alert in found]}
+    """Return a deployment's alerts, newest first; a device sees those it raised and no others.
+
+    `next` is the `before` of the page that follows; null where there is none.
+    """
+    found = list_alerts(service.store, principal, deployment_id=deployment_id, state=state, before=before, limit=limit)
+    return {"alerts": [alert.as_dict() for alert in found], "next": found[-1].id if len(found) == limit else None}
 
 
 @router.get("/alerts/{alert_id}", summary="Show an alert", openapi_extra=may("alert.list"))

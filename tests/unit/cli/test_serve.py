@@ -18,6 +18,7 @@ from lfr.cli.serve import on_hang_up
     [
         (("--threads", "1000"), "--threads: Input should be less than or equal to 256"),
         (("--source", "gate=ftp://127.0.0.1/x"), "--source: source gate: "),
+        (("--source", "gate=gone.mp4"), "gate: gone.mp4: there is no such file or folder"),
     ],
 )
 def test_what_is_refused_is_named_by_its_own_option(
