@@ -18,6 +18,7 @@ from lfr.cli.bench_rows import (
     match_rows,
     pipeline_rows,
     start_rows,
+    stride_rows,
 )
 from lfr.cli.console import DetectEveryOption, JsonOption, ThreadsOption, emit, out
 
@@ -263,14 +264,37 @@ def cameras(
     one of the streets as a recording, in several frames of which faces are
     looked for at once. Parity is that every camera sees the people and
     raises the alerts that its street gives alone. What a stride of
-    --detect-every loses, `lfr evaluate scene --detect-every` shows.
+    --detect-every loses, `lfr bench strides` shows.
     """
     _emit(camera_rows(counts, strides=(detect_every,), repeats=repeats, model=model, threads=threads), as_json=json)
 
 
+@app.command()
+def strides(
+    of: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--detect-every", metavar="N", min=2, max=10, help="Frames per detection; more than once.  [default: 2, 3]"
+        ),
+    ] = None,
+    streets: Annotated[
+        int, typer.Option("--streets", min=1, max=1000, help="How many; each adds some twelve listed passes.")
+    ] = 12,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """TPIR and frames a second on simulated streets where faces are found in every Nth frame only.
+
+    The peer finds them in every frame of the same streets. Listed passes are
+    compared in pairs, and the interval of what is lost draws the people again.
+    """
+    _emit(stride_rows(of, streets=streets, model=model, threads=threads), as_json=json)
+
+
 def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print the benchmark document: rows, and the machine they were measured on."""
-    from lfr.evaluation.benchmarks import QUIET_CORES, machine_facts
+    from lfr.evaluation.benchmarks import QUIET_CORES, machine_facts, tpir_said
 
     machine = machine_facts()
 
@@ -303,6 +327,8 @@ def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
                 out.print(f"{row['name']}: {row['took_s']:.2f} s, {row['peak_mib']:.0f} MiB at most", highlight=False)
             if "at_12_fps" in row:
                 out.print(_carried(row), highlight=False)
+            if "stride" in row:
+                out.print(f"{row['name']}: TPIR {tpir_said(row['parity'])}", highlight=False)
         other_load = max((row["other_load"] for row in rows if "other_load" in row), default=0.0)
         if other_load >= QUIET_CORES:
             out.print(

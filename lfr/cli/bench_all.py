@@ -17,6 +17,7 @@ from lfr.cli.bench_rows import (
     pipeline_rows,
     runtime_rows,
     start_rows,
+    stride_rows,
 )
 from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out
 
@@ -118,6 +119,8 @@ def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) 
         rows += [] if quick else runtime_rows(most=40, **sides)
         few: dict[str, Any] = {"streets": 1, "street_s": 2.0} if quick else {}
         rows += camera_rows([2] if quick else None, strides=(1,) if quick else (1, 2), **few, **sides)
+    street: dict[str, Any] = {"streets": 1, "street_s": 5.0} if quick else {"streets": 24}
+    rows += stride_rows([2] if quick else None, model=models[0], threads=threads, **street)
     rows += match_rows([17_000] if quick else None, repeats=repeats, threads=threads, limits=not quick)
     rows += growth_rows([70_000] if quick else None, repeats=repeats, threads=threads)
     rows += evaluate_rows(made_up_faces(600 if quick else 13_233), repeats=repeats, threads=threads)

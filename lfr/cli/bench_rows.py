@@ -26,6 +26,7 @@ __all__ = [
     "runtime_rows",
     "setting",
     "start_rows",
+    "stride_rows",
 ]
 
 LFW_IMAGES = 200
@@ -180,6 +181,32 @@ def camera_rows(
             streets=streets,
             street_s=street_s,
             repeats=repeats,
+            progress=status.update,
+        )
+
+
+def stride_rows(
+    strides: Sequence[int] | None,
+    *,
+    streets: int,
+    model: str | None,
+    threads: int | None,
+    street_s: float = 20.0,
+) -> Rows:
+    """What is lost where faces are looked for in some frames only, on simulated streets."""
+    from lfr.evaluation.benchmarks import STRIDES, bench_strides
+    from lfr.models import load_model
+    from lfr.pipeline import Recogniser
+
+    settings, version, threads = setting(model, threads)
+    with err.status("loading the model") as status:
+        loaded = load_model(version, threads=threads, weights=settings.weights, detector_streams=threads)
+        return bench_strides(
+            Recogniser(loaded),
+            threads=threads,
+            strides=strides or STRIDES,
+            streets=streets,
+            street_s=street_s,
             progress=status.update,
         )
 

@@ -14,6 +14,7 @@ from lfr.evaluation.benchmarks.recorded import check_recorded
 from lfr.evaluation.benchmarks.report import QUIET_CORES, benchmark_html, benchmark_table, failed_parity, with_table
 from lfr.evaluation.benchmarks.runtimes import bench_runtimes
 from lfr.evaluation.benchmarks.start import bench_start
+from lfr.evaluation.benchmarks.strides import STRIDES, TPIR_LOST, bench_strides, tpir_said
 from lfr.evaluation.benchmarks.timing import Timing, benchmark_row, interleave, latencies_s
 from lfr.pipeline import core_count
 
@@ -26,6 +27,8 @@ __all__ = [
     "PROBES",
     "QUIET_CORES",
     "REFERENCES",
+    "STRIDES",
+    "TPIR_LOST",
     "Aim",
     "EvaluationSet",
     "Timing",
@@ -38,6 +41,7 @@ __all__ = [
     "bench_match",
     "bench_runtimes",
     "bench_start",
+    "bench_strides",
     "benchmark_html",
     "benchmark_row",
     "benchmark_table",
@@ -62,6 +66,7 @@ __all__ = [
     "read_frames",
     "search_parity",
     "sface_onnx",
+    "tpir_said",
     "with_table",
     "yunet_onnx",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lfr.evaluation.benchmarks.cameras import which_frames
+from lfr.evaluation.benchmarks.strides import TPIR_LOST, tpir_said
 
 __all__ = ["Aim", "aims"]
 
@@ -48,6 +49,7 @@ def aims(rows: Sequence[Row]) -> list[Aim]:
     return [
         _one_stream(rows),
         *_cameras(rows),
+        *_strides(rows),
         *_embedder(rows),
         _matcher(rows),
         *(_start(rows, name, at_most) for name, at_most in _STARTS.items()),
@@ -99,6 +101,21 @@ def _cameras(rows: Sequence[Row]) -> list[Aim]:
             )
         )
     return found
+
+
+def _strides(rows: Sequence[Row]) -> list[Aim]:
+    measured = [row for row in rows if "stride" in row]
+    return [_stride(row["stride"], row["parity"]) for row in measured] or [_stride(2, None)]
+
+
+def _stride(stride: int, said: Row | None) -> Aim:
+    return Aim(
+        f"TPIR on simulated streets, faces found in {which_frames(stride)}",
+        f"within {100 * TPIR_LOST:g} point of every frame's",
+        tpir_said(said) if said else "",
+        said["tpir_lost"] <= TPIR_LOST if said else None,
+        "tracks are carried on by their own motion between the frames",
+    )
 
 
 def _embedder(rows: Sequence[Row]) -> list[Aim]:

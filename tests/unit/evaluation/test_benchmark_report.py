@@ -177,8 +177,8 @@ def test_cameras_are_told_by_the_best_number_of_them_for_each_stride() -> None:
         return made | {"ours": 12.0 * carried}
 
     rows = [many(1, 2, 1), many(16, 3, 1), many(16, 5, 2)]
-    assert of_aim("in every frame", rows).measured.startswith("3 on 2 cores")
-    assert of_aim("in every 2nd frame", rows).measured.startswith("5 on 2 cores")
+    assert of_aim("process, faces found in every frame", rows).measured.startswith("3 on 2 cores")
+    assert of_aim("process, faces found in every 2nd frame", rows).measured.startswith("5 on 2 cores")
 
 
 def test_a_command_that_starts_too_late_is_missed() -> None:
