@@ -141,6 +141,8 @@ class CameraPost:
             It is out of order.
         LimitError
             Too many frames of this camera are on their way.
+        ServiceError
+            It was withdrawn before the frame before it came.
         StoreUnavailableError
             The database cannot be asked: nothing was alerted, and the tracks begin anew.
         """
@@ -155,6 +157,10 @@ class CameraPost:
                 return self._in_turn(principal, pixels, faces, position, detect_s=detect_s, picture=encoded)
             finally:
                 pixels[:] = 0
+
+    def withdraw(self, request: str) -> None:
+        """As `FrameOrder.withdraw`."""
+        self._order.withdraw(request)
 
     def look_at(
         self, principal: Principal, pixels: Pixels, faces: Faces | None, position: Position, *, detect_s: float

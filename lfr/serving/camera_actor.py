@@ -102,6 +102,10 @@ class Camera:
         except LfrError as error:
             return error
 
+    def withdraw(self, request: str) -> None:
+        """As `CameraPost.withdraw`."""
+        self._post.withdraw(request)
+
     def end_stream(self, principal: Principal, stream: str) -> FrameAnswer | LfrError:
         """As `CameraPost.end_stream`; an error is returned."""
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 import ray
@@ -63,7 +65,12 @@ class Fleet:
         self, principal: Principal, deployment: LiveDeployment, camera_id: str, encoded: bytes, position: Position
     ) -> FrameAnswer:
         """Have a camera take a frame; raises as `CameraPost.frame`, and ServiceError while a part starts again."""
-        return await self._call(deployment, camera_id, "frame", principal, encoded, position)
+        position = replace(position, request=uuid.uuid4().hex)
+        try:
+            return await self._call(deployment, camera_id, "frame", principal, encoded, position)
+        except asyncio.CancelledError:  # whoever sent it is gone, and will send it again, and those before it
+            self._camera(deployment, camera_id).withdraw.remote(position.request)
+            raise
 
     async def end_stream(
         self, principal: Principal, deployment: LiveDeployment, camera_id: str, stream: str

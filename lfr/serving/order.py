@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from lfr.errors import ConflictError, PassedOverError
+from lfr.errors import ConflictError, PassedOverError, ServiceError
 
 __all__ = ["FrameOrder", "Position"]
 
 Answer = TypeVar("Answer")
 _WAIT_S = 1.0
 _ANSWERS = 16
+_WITHDRAWN = 256
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,23 @@ class Position:
         Number of the frame in its stream, from 0; None where it is not numbered.
     live
         Whether it is of now; a recording's frame has a time of its own.
+    request
+        Tells one sending of the frame from another.
     """
 
     captured_at: datetime
     stream: str = ""
     index: int | None = None
     live: bool = True
+    request: str = ""
 
 
 @dataclass(eq=False)
 class FrameOrder(Generic[Answer]):
     """Lets the frames of a camera through one at a time, numbered ones in the order of their numbers.
 
-    A numbered frame waits for the one before it for a second at most; if that is lost, it goes on without. One that
-    is sent again, because its answer was lost, gets the same answer.
+    A numbered frame waits for the one before it for a second at most; if that is lost, it goes on without, unless
+    whoever sent it is gone. One that is sent again, because its answer was lost, gets the same answer.
 
     Parameters
     ----------
@@ -73,6 +77,7 @@ class FrameOrder(Generic[Answer]):
     _expected: list[tuple[str, int]] = field(default_factory=list)
     _answers: OrderedDict[int, Answer] = field(default_factory=OrderedDict)
     _before: tuple[int | None, datetime | None, int] = (None, None, 0)
+    _withdrawn: deque[str] = field(default_factory=lambda: deque(maxlen=_WITHDRAWN))
 
     @contextmanager
     def turn(self, position: Position) -> Iterator[Answer | None]:
@@ -84,6 +89,8 @@ class FrameOrder(Generic[Answer]):
             A later frame of its stream was looked at.
         ConflictError
             It is of a stream that another has followed, or is not later than the one before.
+        ServiceError
+            It was withdrawn before the frame before it came.
         """
         with self._turn:
             answer = self._wait(position)
@@ -123,6 +130,12 @@ class FrameOrder(Generic[Answer]):
             while len(self._answers) > _ANSWERS:
                 self._answers.popitem(last=False)
 
+    def withdraw(self, request: str) -> None:
+        """Let a frame, whose sender is gone, not go on without the one before it: both may be sent again."""
+        with self._turn:
+            self._withdrawn.append(request)
+            self._turn.notify_all()
+
     def ended(self, stream: str) -> bool:
         """End a stream, if it is the current one; whether it was."""
         with self._turn:
@@ -139,7 +152,7 @@ class FrameOrder(Generic[Answer]):
         if position.stream in self._past:
             raise ConflictError(f"{where}: stream {position.stream} has ended; begin another")
         if position.index:
-            self._wait_for_predecessor(position.stream, position.index)
+            self._wait_for_predecessor(position.stream, position.index, position.request)
         else:
             self._turn.wait_for(lambda: not self._busy)
         if position.stream != self._stream:
@@ -162,7 +175,7 @@ class FrameOrder(Generic[Answer]):
         self._next = None if position.index is None else position.index + 1
         return None
 
-    def _wait_for_predecessor(self, stream: str, index: int) -> None:
+    def _wait_for_predecessor(self, stream: str, index: int, request: str) -> None:
         """Wait until the frame before is done; where none comes for a second, until no earlier frame waits either."""
 
         def follows() -> bool:
@@ -171,16 +184,22 @@ class FrameOrder(Generic[Answer]):
         def is_first() -> bool:
             return index <= min(other for of, other in self._expected if of == stream)
 
+        def withdrawn() -> bool:
+            return request in self._withdrawn
+
         self._expected.append((stream, index))
         try:
             while not follows() or self._busy:
                 # A stream this camera knows nothing of is one that it lost when it began anew: frames in any order.
                 patience = self.wait_s if stream == self._stream else 3 * self.wait_s
-                came = self._turn.wait_for(follows, timeout=patience)
+                came = self._turn.wait_for(lambda: follows() or withdrawn(), timeout=patience)
                 if not came:
-                    self._turn.wait_for(lambda: follows() or is_first())
-                    came = follows()
+                    self._turn.wait_for(lambda: follows() or is_first() or withdrawn())
                 self._turn.wait_for(lambda: not self._busy)
+                if follows():
+                    continue
+                if withdrawn():
+                    raise ServiceError(f"camera {self.camera}: frame {index}: whoever sent it is gone")
                 if not came and is_first():  # one that failed meanwhile may come again, so then it is waited for again
                     return
         finally:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lfr.errors import ConflictError, PassedOverError
+from lfr.errors import ConflictError, PassedOverError, ServiceError
 from lfr.serving.order import FrameOrder, Position
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -57,6 +57,45 @@ def test_a_frame_whose_predecessor_is_lost_goes_on_after_a_wait() -> None:
     assert time.monotonic() - began >= 0.1
     with pytest.raises(PassedOverError, match="frame 1 came after frame 2"):
         take(order, at(1, stream="a", index=1))
+
+
+@pytest.mark.parametrize("waits_already", [True, False])
+def test_a_frame_whose_sender_is_gone_does_not_go_on_without_the_one_before_it(waits_already: bool) -> None:
+    order: FrameOrder[str] = FrameOrder("north", wait_s=0.2)
+    refused: list[Exception] = []
+
+    def send() -> None:
+        try:
+            with order.turn(Position(NOON + timedelta(seconds=1), "a", 1, request="first sending")):
+                pytest.fail("it went on")
+        except ServiceError as error:
+            refused.append(error)
+
+    if not waits_already:
+        order.withdraw("first sending")
+    thread = threading.Thread(target=send)
+    thread.start()
+    if waits_already:
+        time.sleep(0.05)
+        order.withdraw("first sending")
+    thread.join(10)
+    assert "frame 1: whoever sent it is gone" in str(refused[0])
+    time.sleep(0.7)  # longer than it would have waited
+    assert [take(order, at(index, stream="a", index=index), f"seen {index}") for index in range(3)] == [
+        "seen 0",
+        "seen 1",
+        "seen 2",
+    ]
+    assert order.passed_over == 0
+
+
+def test_a_frame_whose_sender_is_gone_is_taken_where_it_follows_so_that_it_is_known_when_it_comes_again() -> None:
+    order: FrameOrder[str] = FrameOrder("north")
+    take(order, at(0, stream="a", index=0))
+    order.withdraw("first sending")
+    first = Position(NOON + timedelta(seconds=1), "a", 1, request="first sending")
+    assert take(order, first, "seen") == "seen"
+    assert take(order, at(1, stream="a", index=1)) == "again seen"
 
 
 def test_a_camera_that_began_anew_takes_a_streams_frames_from_the_earliest_that_comes() -> None:
