@@ -39,7 +39,7 @@ def every(
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure everything against every peer that is installed, with the machine's limits; takes ten minutes or so.
+    """Measure everything against every peer that is installed, with the machine's limits; takes half an hour or so.
 
     Exits with 1 where a parity does not hold, whatever the times are. The
     service and the store, which start servers, have commands of their own:
@@ -99,7 +99,7 @@ def table(
 
 
 def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) -> list[dict[str, Any]]:
-    from lfr.evaluation.benchmarks import made_up_faces
+    from lfr.evaluation.benchmarks import growth_sizes, made_up_faces
 
     rows: list[dict[str, Any]] = []
     for model in models:
@@ -122,6 +122,6 @@ def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) 
     street: dict[str, Any] = {"streets": 1, "street_s": 5.0} if quick else {"streets": 24}
     rows += stride_rows([2] if quick else None, model=models[0], threads=threads, **street)
     rows += match_rows([17_000] if quick else None, repeats=repeats, threads=threads, limits=not quick)
-    rows += growth_rows([70_000] if quick else None, repeats=repeats, threads=threads)
+    rows += growth_rows([70_000] if quick else growth_sizes(), repeats=repeats, threads=threads)
     rows += evaluate_rows(made_up_faces(600 if quick else 13_233), repeats=repeats, threads=threads)
     return rows + start_rows(repeats=repeats)

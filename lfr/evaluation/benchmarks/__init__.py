@@ -5,7 +5,7 @@ from lfr.evaluation.benchmarks.cameras import CAMERA_FPS, CAMERAS, bench_cameras
 from lfr.evaluation.benchmarks.detect import FRAME_WH, bench_detect, box_parity, read_frames
 from lfr.evaluation.benchmarks.embed import BATCHES, bench_embed, cosine_parity, read_crops
 from lfr.evaluation.benchmarks.evaluate import EvaluationSet, bench_evaluate, made_up_faces
-from lfr.evaluation.benchmarks.growth import GROWTH, bench_growth, exact_candidates
+from lfr.evaluation.benchmarks.growth import GROWTH, NATIONAL, bench_growth, exact_candidates, growth_sizes
 from lfr.evaluation.benchmarks.limits import detector_limits, embedder_limits, matcher_limits
 from lfr.evaluation.benchmarks.machine import fastest_version, has_bf16, machine_facts
 from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
@@ -24,6 +24,7 @@ __all__ = [
     "CAMERA_FPS",
     "FRAME_WH",
     "GROWTH",
+    "NATIONAL",
     "PROBES",
     "QUIET_CORES",
     "REFERENCES",
@@ -54,6 +55,7 @@ __all__ = [
     "exact_candidates",
     "failed_parity",
     "fastest_version",
+    "growth_sizes",
     "has_bf16",
     "interleave",
     "latencies_s",

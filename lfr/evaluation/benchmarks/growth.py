@@ -17,10 +17,11 @@ from lfr.evaluation.benchmarks.timing import Progress, benchmark_row, interleave
 from lfr.matching import Screen, Snapshot
 from lfr.types import Candidates, Embeddings, FloatArray
 
-__all__ = ["GROWTH", "bench_growth", "exact_candidates"]
+__all__ = ["GROWTH", "NATIONAL", "bench_growth", "exact_candidates", "growth_sizes"]
 
 GROWTH = (1_000, 10_000, 100_000, 1_000_000)
-"""Sizes of lists; 10,000,000 need 8 GiB and are measured when asked for."""
+"""Sizes of lists that any machine holds; `NATIONAL` needs 8 GiB."""
+NATIONAL = 10_000_000
 
 _PROBES = (1, 8)
 _PART = 1_000_000  # a longer list is held in parts, as it is by several holders
@@ -86,6 +87,12 @@ def bench_growth(
             )
     with equal_threads(threads):
         return [row for size in progress(references) for row in _rows(size, threads=threads, repeats=repeats)]
+
+
+def growth_sizes() -> tuple[int, ...]:
+    """Return every size of list that this machine's free memory holds."""
+    free = psutil.virtual_memory().available
+    return tuple(size for size in (*GROWTH, NATIONAL) if size * _BYTES_EACH <= free)
 
 
 def exact_candidates(parts: Sequence[FloatArray], probes: FloatArray, *, k: int) -> Candidates:

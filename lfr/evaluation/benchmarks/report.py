@@ -34,7 +34,7 @@ _HOLDS: dict[str, Callable[[Any, str], bool]] = {
     "same_faces": lambda value, _: value is True,
     "ran": lambda value, _: value is True,
     "same_alerts": lambda value, _: value is True,
-    "max_fmr_difference": lambda value, _: value <= 1e-6,
+    "same_fmr": lambda value, _: value is True,
     "max_end_difference_in_widths": lambda value, _: value <= 0.25,
     "max_rate_difference": lambda value, _: value <= 1e-9,
 }

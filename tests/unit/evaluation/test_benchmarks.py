@@ -27,6 +27,7 @@ from lfr.evaluation.benchmarks import (
     benchmark_row,
     box_parity,
     cosine_parity,
+    evaluate,
     fastest_version,
     has_bf16,
     interleave,
@@ -337,9 +338,16 @@ def test_a_template_of_the_peer_outlives_its_next_call(demo_crops: Pixels, recog
     assert np.array_equal(first, kept)
 
 
+def test_a_curve_that_is_off_by_more_than_rounding_is_not_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = evaluate._our_curves
+    monkeypatch.setattr(evaluate, "_our_curves", lambda data: {cell: fmr + 2e-5 for cell, fmr in right(data).items()})
+    comparisons, *_ = bench_evaluate(made_up_faces(600), threads=1, repeats=1)
+    assert comparisons["parity"]["same_fmr"] is False
+
+
 def test_evaluation_gives_what_the_obvious_loops_give() -> None:
     comparisons, bootstrap, by_row = bench_evaluate(made_up_faces(600), threads=1, repeats=1)
-    assert comparisons["parity"]["max_fmr_difference"] < 1e-4
+    assert comparisons["parity"]["same_fmr"] is True
     assert comparisons["parity"]["cells"] == 3
     assert bootstrap["parity"]["max_end_difference_in_widths"] < 0.35
     assert by_row["parity"]["max_rate_difference"] < 1e-12
