@@ -12,6 +12,7 @@ from lfr.cli.console import err, track
 
 if TYPE_CHECKING:
     from lfr.evaluation.benchmarks import EvaluationSet
+    from lfr.pipeline import Recogniser
     from lfr.settings import Settings
     from lfr.types import Frame
 
@@ -131,18 +132,15 @@ def pipeline_rows(
     """Frames a second of the whole way; with ``scene_s`` of a simulated scene of so many seconds."""
     from lfr.evaluation.benchmarks import check_recorded
     from lfr.evaluation.benchmarks.pipeline import bench_pipeline
-    from lfr.models import load_model
-    from lfr.pipeline import Recogniser
 
     if source is not None:
         check_recorded(source)
     settings, version, threads = setting(model, threads)
     with TemporaryDirectory() as folder, err.status("loading the model") as status:
         path = _video(settings, Path(folder), scene_s) if source is None else Path(source)
-        loaded = load_model(version, threads=threads, weights=settings.weights, detector_streams=threads)
         row = bench_pipeline(
             path,
-            Recogniser(loaded),
+            _recogniser(settings, version, threads),
             threads=threads,
             references=references,
             threshold=threshold,
@@ -166,15 +164,12 @@ def camera_rows(
 ) -> Rows:
     """Frames a second of many cameras in one process, on simulated streets."""
     from lfr.evaluation.benchmarks import CAMERAS, bench_cameras
-    from lfr.models import load_model
-    from lfr.pipeline import Recogniser
 
     settings, version, threads = setting(model, threads)
     counts = cameras or list(CAMERAS)
     with err.status("loading the model") as status:
-        loaded = load_model(version, threads=threads, weights=settings.weights, detector_streams=threads)
         return bench_cameras(
-            Recogniser(loaded),
+            _recogniser(settings, version, threads),
             threads=threads,
             cameras=counts,
             strides=strides,
@@ -195,14 +190,11 @@ def stride_rows(
 ) -> Rows:
     """What is lost where faces are looked for in some frames only, on simulated streets."""
     from lfr.evaluation.benchmarks import STRIDES, bench_strides
-    from lfr.models import load_model
-    from lfr.pipeline import Recogniser
 
     settings, version, threads = setting(model, threads)
     with err.status("loading the model") as status:
-        loaded = load_model(version, threads=threads, weights=settings.weights, detector_streams=threads)
         return bench_strides(
-            Recogniser(loaded),
+            _recogniser(settings, version, threads),
             threads=threads,
             strides=strides or STRIDES,
             streets=streets,
@@ -239,6 +231,14 @@ def start_rows(*, repeats: int) -> Rows:
 
     progress = partial(track, description="starting", total=3)
     return bench_start(repeats=repeats, weights=read_settings().weights, progress=progress)
+
+
+def _recogniser(settings: Settings, version: str, threads: int) -> Recogniser:
+    """Return a version that looks for faces in a frame on each thread."""
+    from lfr.models import load_model
+    from lfr.pipeline import Recogniser
+
+    return Recogniser(load_model(version, threads=threads, weights=settings.weights, detector_streams=threads))
 
 
 def _video(settings: Settings, folder: Path, scene_s: float | None) -> Path:

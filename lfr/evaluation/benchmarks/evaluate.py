@@ -107,12 +107,12 @@ def _comparisons(data: EvaluationSet, *, threads: int, repeats: int) -> dict[str
     some = EvaluationSet(data.vectors[:few], data.subject[:few], data.group[:few], data.name)
     ours, peer = partial(_our_curves, some), partial(_loop_curves, some)
     timing = interleave(ours, peer, repeats=repeats)
-    found, over, under = (
-        ours(),
-        _loop_curves(some, _THRESHOLDS + _ROUNDING),
-        _loop_curves(some, _THRESHOLDS - _ROUNDING),
+    found, kept = ours(), _loop_scores(some)
+    between = found.keys() == kept.keys() and all(
+        np.all(_fmr(scores, _THRESHOLDS + _ROUNDING) <= found[cell])
+        and np.all(found[cell] <= _fmr(scores, _THRESHOLDS - _ROUNDING))
+        for cell, scores in kept.items()
     )
-    between = all(np.all((over[cell] <= found[cell]) & (found[cell] <= under[cell])) for cell in over)
     started = time.perf_counter()
     _our_curves(data)
     whole_s = time.perf_counter() - started
@@ -123,7 +123,7 @@ def _comparisons(data: EvaluationSet, *, threads: int, repeats: int) -> dict[str
         items=pairs,
         unit="comparisons",
         peer_name="a loop over NumPy",
-        parity={"same_fmr": bool(between and found.keys() == over.keys()), "cells": len(over)},
+        parity={"same_fmr": between, "cells": len(kept)},
         version=_VERSION,
         threads=threads,
     )
@@ -135,9 +135,11 @@ def _our_curves(data: EvaluationSet) -> dict[tuple[int, int], NDArray[np.float64
     return {cell: scores.fmr(_THRESHOLDS) for cell, scores in cells.items()}
 
 
-def _loop_curves(
-    data: EvaluationSet, thresholds: NDArray[np.float64] = _THRESHOLDS
-) -> dict[tuple[int, int], NDArray[np.float64]]:
+def _loop_curves(data: EvaluationSet) -> dict[tuple[int, int], NDArray[np.float64]]:
+    return {cell: _fmr(scores, _THRESHOLDS) for cell, scores in _loop_scores(data).items()}
+
+
+def _loop_scores(data: EvaluationSet) -> dict[tuple[int, int], FloatArray]:
     """What one writes first: image after image, scores kept by the groups of both sides, then sorted."""
     kept: dict[tuple[int, int], list[FloatArray]] = {}
     for i in range(len(data) - 1):
@@ -146,11 +148,12 @@ def _loop_curves(
         for group in np.unique(data.group):
             cell = (int(min(group, data.group[i])), int(max(group, data.group[i])))
             kept.setdefault(cell, []).append(scores[others & (data.group[i + 1 :] == group)])
-    curves = {}
-    for cell, parts in kept.items():
-        scores = np.sort(np.concatenate(parts))
-        curves[cell] = (len(scores) - np.searchsorted(scores, thresholds.astype(np.float32))) / len(scores)
-    return curves
+    return {cell: np.sort(np.concatenate(parts)) for cell, parts in kept.items()}
+
+
+def _fmr(ordered: FloatArray, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of scores, in ascending order, at or over each threshold."""
+    return (len(ordered) - np.searchsorted(ordered, thresholds.astype(np.float32))) / len(ordered)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,6 @@ from lfr.training.training import TrainingFiles
 from tests.unit.training.conftest import tiny
 
 SFACE = {"name": "sface", "initial": "sface"}
-# Held-out people of the demo have two images each where there are enough of them.
-DATA = {"dataset": "demo", "held_out_share": 0.4}
 
 
 @pytest.mark.parametrize(
