@@ -13,7 +13,7 @@ import torch
 from lfr.errors import TrainingError
 from lfr.evaluation.private import write_whole
 
-__all__ = ["Progressed", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Progressed", "read_checkpoint", "trained_weights", "write_checkpoint"]
 
 
 @dataclass
@@ -101,3 +101,13 @@ def read_checkpoint(
 def _epoch_of(path: Path) -> int:
     found = read_checkpoint(path)
     return found[1].epoch if found else 0
+
+
+def trained_weights(content: Mapping[str, Any], *, blends: bool) -> dict[str, torch.Tensor]:
+    """Return the weights a training comes to: of the best epoch, or where a share is kept, those at its end.
+
+    A mean cosine to the teacher says little of who is missed at a fixed FMR; where held-out people are asked for that
+    afterwards (`lfr.training.blending`), the end of the training is what they are asked about.
+    """
+    weights: dict[str, torch.Tensor] = content["average" if blends else "best"]
+    return weights

@@ -223,7 +223,7 @@ def _training(
     for epoch, figures in _history(progressed).items():
         if epoch not in logged:
             said(epoch, figures)
-    if not progressed.best_epoch:
+    if not progressed.best_epoch and not config.blend:
         place.said("no epoch lost less on the held-out subjects than the untouched student, which is kept")
     run.figure("training", plot_history(progressed.history))
     network, blends = blended(config, files, network)

@@ -19,7 +19,7 @@ from lfr.errors import TrainingError
 from lfr.evaluation import fnmr_at_fmr
 from lfr.models.network import ImageNetwork
 from lfr.models.sface import SFace
-from lfr.training.checkpoints import Progressed, read_checkpoint, write_checkpoint
+from lfr.training.checkpoints import Progressed, read_checkpoint, trained_weights, write_checkpoint
 from lfr.training.config import Distillation, TrainingConfig
 from lfr.training.faces import Order
 from lfr.training.memory import stating_what_fits
@@ -101,7 +101,7 @@ class Fitting:
     shown: Callable[[Iterable[Any], int, str], Iterable[Any]] = lambda items, _, __: items
 
     def run(self) -> Progressed:
-        """Train to the end, from the last checkpoint on where there is one; leave the best weights in the network.
+        """Train to the end, from the last checkpoint on where there is one; leave what it came to in the network.
 
         Raises
         ------
@@ -152,7 +152,8 @@ class Fitting:
                 }
                 write_checkpoint(self.checkpoint, content, progressed)
                 self.said(progressed.epoch, figures)
-        self.network.load_state_dict(best)
+        content = {"average": average, "best": best}
+        self.network.load_state_dict(trained_weights(content, blends=bool(config.blend)))
         self.network.eval()
         return progressed
 

@@ -15,7 +15,7 @@ from lfr.models import Model, weights_folder
 from lfr.models.network import ImageNetwork
 from lfr.models.weights import load_sface
 from lfr.training.blending import blended
-from lfr.training.checkpoints import read_checkpoint
+from lfr.training.checkpoints import read_checkpoint, trained_weights
 from lfr.training.config import TrainingConfig
 from lfr.training.degradation import aligned
 from lfr.training.int8 import Quantised, quantised
@@ -52,7 +52,7 @@ def trained_network(config: QuantisationConfig, folder: Path, prepared: Prepared
     if found is None or not found[1].finished:
         raise SettingsError(f"trained: {beside.name} has not been run to its end here: lfr experiment run {beside}")
     network = build_network(training.backbone, seed=training.seed)
-    network.load_state_dict(found[0]["best"])
+    network.load_state_dict(trained_weights(found[0], blends=bool(training.blend)))
     if training.blend:
         files = plan_training(prepared, checkpoint.parent, mirrored=False)
         return blended(training, files, network.eval())[0]

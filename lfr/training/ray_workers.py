@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lfr.errors import InputError, LfrError, TrainingError
 from lfr.models.network import ImageNetwork
-from lfr.training.checkpoints import Progressed, read_checkpoint
+from lfr.training.checkpoints import Progressed, read_checkpoint, trained_weights
 from lfr.training.config import TrainingConfig
 from lfr.training.networks import build_network
 from lfr.training.node import local_node
@@ -116,7 +116,7 @@ def fit_with_ray(
         raise TrainingError(f"{files.checkpoint}: the workers ended without a checkpoint")
     content, progressed = found
     network = build_network(config.backbone, seed=config.seed)
-    network.load_state_dict(content["best"])
+    network.load_state_dict(trained_weights(content, blends=bool(config.blend)))
     return network.eval(), progressed
 
 

@@ -85,6 +85,18 @@ def test_a_training_that_makes_nobody_better_keeps_the_untouched_student(files: 
     assert weights(network).equal(weights(build_network(idle.backbone, seed=idle.seed)))
 
 
+def test_where_a_share_is_kept_it_is_one_of_the_end_of_training(files: TrainingFiles) -> None:
+    spoiling = {"name": "sgd", "learning_rate": 1.0, "train_norms": False}
+    config = tiny(epochs=1, optimiser=spoiling, backbone={"name": "sface", "initial": "sface"}, blend=[0.5])
+    network, progressed = fit(config, files)
+    assert progressed.best_epoch == 0
+    untouched = build_network(config.backbone, seed=config.seed)
+    assert not weights(network).equal(weights(untouched))
+    end = torch.load(files.checkpoint, weights_only=True)["average"]
+    untouched.load_state_dict(end)
+    assert weights(network).equal(weights(untouched))
+
+
 def test_the_matrix_that_ends_sface_moves_by_its_share_of_the_rate(files: TrainingFiles) -> None:
     def moved(share: float, name: str) -> tuple[float, float]:
         config = tiny(
