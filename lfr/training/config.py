@@ -208,8 +208,8 @@ class TrainingConfig(Section):
     blend: tuple[Share, ...] = Field(
         default=(),
         description="Shares of the trained weights, the rest the initial ones, of which that one is kept with which "
-        "fewest degraded held-out faces are missed, and no more clean ones than without training; none: all of the best "
-        "epoch's.",
+        "fewest degraded held-out faces are missed, and no more clean ones than without training; none: the best "
+        "epoch's weights.",
     )
     licence: str = Field(min_length=1, description="Under which terms the trained weights may be used.")
 
