@@ -10,6 +10,7 @@ import typer
 from lfr.cli.bench_rows import (
     camera_rows,
     detect_rows,
+    device_rows,
     embed_rows,
     evaluate_rows,
     growth_rows,
@@ -99,7 +100,7 @@ def table(
 
 
 def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) -> list[dict[str, Any]]:
-    from lfr.evaluation.benchmarks import growth_sizes, made_up_faces
+    from lfr.evaluation.benchmarks import growth_sizes, has_cuda, made_up_faces
 
     rows: list[dict[str, Any]] = []
     for model in models:
@@ -121,6 +122,14 @@ def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) 
         rows += camera_rows([2] if quick else None, strides=(1,) if quick else (1, 2), **few, **sides)
     street: dict[str, Any] = {"streets": 1, "street_s": 5.0} if quick else {"streets": 24}
     rows += stride_rows([2] if quick else None, model=models[0], threads=threads, **street)
+    if quick or has_cuda():
+        rows += device_rows(
+            model="torch-f32" if quick else "torch-cuda-bf16",
+            repeats=repeats,
+            threads=threads,
+            most=4 if quick else 200,
+            small=quick,
+        )
     rows += match_rows([17_000] if quick else None, repeats=repeats, threads=threads, limits=not quick)
     rows += growth_rows([70_000] if quick else growth_sizes(), repeats=repeats, threads=threads)
     rows += evaluate_rows(made_up_faces(600 if quick else 13_233), repeats=repeats, threads=threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "camera_rows",
     "detect_rows",
+    "device_rows",
     "embed_rows",
     "evaluate_rows",
     "growth_rows",
@@ -84,6 +86,30 @@ def detect_rows(
     rows = bench_detect(loaded, pictures, peer=peer, threads=threads, repeats=repeats, progress=progress)
     if limits:
         rows = detector_limits(rows, threads=threads, weights=settings.weights)
+    return [row | {"data": data} for row in rows]
+
+
+def device_rows(*, repeats: int, model: str, threads: int | None, most: int = LFW_IMAGES, small: bool = False) -> Rows:
+    """Everything on one device; ``small`` to see that it comes to the same, and not how fast."""
+    from lfr.evaluation.benchmarks import DEVICE_BATCH, DEVICE_FRAMES, DEVICE_PROBES, bench_device, read_crops
+    from lfr.models import load_model
+
+    settings, version, threads = setting(model, threads)
+    paths, data = _pictures(None, settings, most)
+    with err.status("loading the model"):
+        loaded = load_model(version, threads=threads, weights=settings.weights)
+        crops = read_crops(paths, loaded)
+        frames = [frame.pixels for frame in islice(_frames(None, settings)[0], 2 if small else DEVICE_FRAMES)]
+    with err.status("measuring"):
+        rows = bench_device(
+            loaded,
+            crops,
+            frames,
+            threads=threads,
+            batch=8 if small else DEVICE_BATCH,
+            probes=64 if small else DEVICE_PROBES,
+            repeats=repeats,
+        )
     return [row | {"data": data} for row in rows]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lfr.errors import InputError, ModelMismatchError
 from lfr.types import Candidates, Embeddings, FloatArray, IntArray
 
-__all__ = ["PAIRWISE_PROBES", "Snapshot", "best_candidates"]
+__all__ = ["PAIRWISE_PROBES", "SCORE_ROUNDING", "Snapshot", "best_candidates"]
 
 PAIRWISE_PROBES = 16
 """Most probes whose scores are computed pair by pair, so that a score depends on nothing but its pair."""
@@ -21,7 +21,7 @@ _BLOCK_SCORES = 1 << 18
 _BLOCK_ROWS = 1 << 12
 _GROUP = 16
 # float32 products of unit vectors differ by less than this from exact ones, whatever order BLAS adds in.
-_ROUNDING = np.float32(2e-5)
+SCORE_ROUNDING = np.float32(2e-5)
 _RESCORE_ROWS = 65536
 
 
@@ -116,7 +116,7 @@ class Snapshot:
             scores: FloatArray = references[rows] @ transposed
             return scores
 
-        return best_candidates(references, probes.vectors, k, product, slack=np.full(len(probes), _ROUNDING))
+        return best_candidates(references, probes.vectors, k, product, slack=np.full(len(probes), SCORE_ROUNDING))
 
     def subject_scores(self, probes: Embeddings) -> FloatArray:
         """Score of each probe with each subject: the best over the subject's references.

@@ -198,7 +198,8 @@ def check_runtime(runtime: str, *, precision: str = "f32", device: str = "cpu") 
 
         if not torch.cuda.is_available():
             raise RuntimeUnavailableError(
-                "CUDA was asked for and torch finds no CUDA device; choose a CPU version such as openvino-f32"
+                "CUDA was asked for and torch finds no CUDA device; "
+                "choose a CPU version such as openvino-f32 or torch-f32"
             )
 
 

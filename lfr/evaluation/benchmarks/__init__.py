@@ -3,11 +3,12 @@
 from lfr.evaluation.benchmarks.aims import Aim, aims
 from lfr.evaluation.benchmarks.cameras import CAMERA_FPS, CAMERAS, bench_cameras
 from lfr.evaluation.benchmarks.detect import FRAME_WH, bench_detect, box_parity, read_frames
+from lfr.evaluation.benchmarks.device import DEVICE_BATCH, DEVICE_FRAMES, DEVICE_PROBES, bench_device
 from lfr.evaluation.benchmarks.embed import BATCHES, bench_embed, cosine_parity, read_crops
 from lfr.evaluation.benchmarks.evaluate import EvaluationSet, bench_evaluate, made_up_faces
 from lfr.evaluation.benchmarks.growth import GROWTH, NATIONAL, bench_growth, exact_candidates, growth_sizes
 from lfr.evaluation.benchmarks.limits import detector_limits, embedder_limits, matcher_limits
-from lfr.evaluation.benchmarks.machine import fastest_version, has_bf16, machine_facts
+from lfr.evaluation.benchmarks.machine import fastest_version, has_bf16, has_cuda, machine_facts
 from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
 from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, sface_onnx, yunet_onnx
 from lfr.evaluation.benchmarks.recorded import check_recorded
@@ -22,6 +23,9 @@ __all__ = [
     "BATCHES",
     "CAMERAS",
     "CAMERA_FPS",
+    "DEVICE_BATCH",
+    "DEVICE_FRAMES",
+    "DEVICE_PROBES",
     "FRAME_WH",
     "GROWTH",
     "NATIONAL",
@@ -36,6 +40,7 @@ __all__ = [
     "aims",
     "bench_cameras",
     "bench_detect",
+    "bench_device",
     "bench_embed",
     "bench_evaluate",
     "bench_growth",
@@ -57,6 +62,7 @@ __all__ = [
     "fastest_version",
     "growth_sizes",
     "has_bf16",
+    "has_cuda",
     "interleave",
     "latencies_s",
     "machine_facts",

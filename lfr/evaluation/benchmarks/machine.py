@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 from lfr import __version__
 from lfr.models.runtimes import openvino_core
 from lfr.pipeline import core_count
 
-__all__ = ["fastest_version", "has_bf16", "machine_facts"]
+__all__ = ["fastest_version", "has_bf16", "has_cuda", "machine_facts"]
 
 _PACKAGES = (
     "numpy",
@@ -44,6 +45,11 @@ def machine_facts() -> dict[str, Any]:
 def has_bf16() -> bool:
     """Return whether OpenVINO can calculate in bf16 on this processor."""
     return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def has_cuda() -> bool:
+    """Return whether torch finds a CUDA device."""
+    return torch.cuda.is_available()
 
 
 def fastest_version() -> str:

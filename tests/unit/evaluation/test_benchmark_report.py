@@ -189,3 +189,17 @@ def test_a_command_that_starts_too_late_is_missed() -> None:
     assert of_aim("lfr --help", begun(0.29)).verdict == "reached"
     assert of_aim("lfr --help", begun(0.31)).verdict == "missed"
     assert "| **missed** |" in benchmark_table({"rows": begun(0.31), "machine": machine_facts()})
+
+
+def on_device(name: str, rate: float, device: str) -> dict[str, Any]:
+    return row({"cosine_min": 1.0}, version="torch-cuda-bf16", device=device) | {"name": name, "ours": rate}
+
+
+@pytest.mark.parametrize(
+    ("rate", "device", "verdict"),
+    [(80_001.0, "A GPU", "reached"), (79_999.0, "A GPU", "missed"), (90_000.0, "cpu", "not measured")],
+)
+def test_an_aim_for_a_gpu_is_reached_on_a_gpu_only(rate: float, device: str, verdict: str) -> None:
+    aim = of_aim("faces embedded, batch 256", [on_device("device: embed, batch 256", rate, device)])
+    assert aim.verdict == verdict
+    assert (device in aim.measured) is (device != "cpu")

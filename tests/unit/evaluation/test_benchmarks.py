@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ from lfr.evaluation.benchmarks import (
     FRAME_WH,
     Timing,
     bench_detect,
+    bench_device,
     bench_embed,
     bench_evaluate,
     bench_match,
@@ -28,6 +30,7 @@ from lfr.evaluation.benchmarks import (
     box_parity,
     cosine_parity,
     evaluate,
+    failed_parity,
     fastest_version,
     has_bf16,
     interleave,
@@ -329,6 +332,22 @@ def test_a_folder_of_frames_goes_the_way_of_a_video(tmp_path: Path, model: Model
     assert row["parity"] == {
         "coverage": 1.0, "faces": 8, "same_alerts": True, "alerts": 1, "missing": [], "extra": [],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["torch-f32", pytest.param("torch-cuda-bf16", marks=pytest.mark.gpu)])
+def test_what_stays_on_a_device_comes_to_what_the_host_has(
+    name: str, load: Callable[[str], Model], demo_faces: list[Path], demo_crops: Pixels
+) -> None:
+    frames = [picture(path) for path in demo_faces[:3]]
+    rows = bench_device(load(name), demo_crops[:3], frames, threads=1, batch=5, probes=20, references=300, repeats=1)
+    assert [row["name"] for row in rows] == [
+        "device: embed, batch 5",
+        "device: 224x224, detect and align",
+        "device: match, 20 of 300",
+    ]
+    assert [row["unit"] for row in rows] == ["faces/s", "frames/s", "probes/s"]
+    assert rows[1]["parity"]["boxes"] >= 3
+    assert failed_parity(rows) == []
 
 
 def test_a_template_of_the_peer_outlives_its_next_call(demo_crops: Pixels, recogniser: FaceEmbedder) -> None:
