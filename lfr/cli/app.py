@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from lfr import __version__
-from lfr.cli import (
-    access,
-    alerts,
-    audit,
-    bench,
-    bench_all,
-    bench_serve,
-    bench_size,
-    bench_store,
-    bench_train,
-    calibrate,
-    demo,
-    deployment,
-    evaluate,
-    experiment,
-    images,
-    models,
-    oversight,
-    registry,
-    rehearse,
-    scene,
-    serve,
-    store,
-    watch,
-    watchlist,
-)
-from lfr.cli.console import err
+from lfr.cli.late import Late, LateGroup
 from lfr.errors import LfrError
 
 __all__ = ["app", "main"]
 
+
+class _Commands(LateGroup):
+    late: ClassVar = {
+        "demo": Late(
+            "demo:demo",
+            "Play the whole use of lfr on made-up people: from a model to a purge that leaves nothing.",
+        ),
+        "detect": Late(
+            "images:detect",
+            "Find faces: boxes, landmarks and quality measures (ISO/IEC 29794-5 names, 0 to 100).",
+        ),
+        "compare": Late("images:compare", "Score how alike two faces are: cosine similarity, higher is more alike."),
+        "rehearse": Late("rehearse:rehearse", "See which alerts a recording would raise. A rehearsal, not an alert."),
+        "calibrate": Late("calibrate:calibrate", "Choose the threshold for a false positive rate at a watchlist size."),
+        "watch": Late("watch:watch", "Watch a camera inside a live deployment, and raise alerts for its watchlist."),
+        "serve": Late("serve:serve", "Serve detector, embedder, watchlists and cameras over HTTP, until Ctrl-C."),
+        "models": Late("models:app", "List, verify and export model versions."),
+        "evaluate": Late("evaluate:app", "Measure a model version on labelled data."),
+        "registry": Late(
+            "registry:app",
+            "Register versions of the recogniser, hold their evidence against a policy, promote them and go back.",
+        ),
+        "experiment": Late("experiment:app", "Run experiments from their files, and compare what they found."),
+        "access": Late("access:app", "Who may act, with which key, in which role."),
+        "store": Late("store:app", "The governed store: migrations, backup, change of the master key, health."),
+        "audit": Late("audit:app", "Take the audit log away, and check it anywhere."),
+        "watchlist": Late("watchlist:app", "Build, check, seal and destroy a list of people who are looked for."),
+        "force": Late("oversight:app", "A force's own data: take them away, or destroy them."),
+        "deployment": Late(
+            "deployment:app",
+            "Ask for a deployment, have it authorised by a second person, start it, end it or withdraw it.",
+        ),
+        "alerts": Late(
+            "alerts:app",
+            "Adjudicate alerts, record outcomes, hold and hand over evidence. An alert is advice; a person decides.",
+        ),
+        "bench": Late("bench:app", "Measure speed against other software, side by side."),
+    }
+
+
 app = typer.Typer(
     name="lfr",
+    cls=_Commands,
     help="Live facial recognition under control: models, evaluation, rehearsal.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -64,41 +79,12 @@ def _root(
     """Live facial recognition under control: models, evaluation, rehearsal."""
 
 
-app.command()(demo.demo)
-app.command()(images.detect)
-app.command()(images.compare)
-app.command()(rehearse.rehearse)
-app.add_typer(models.app, name="models")
-evaluate.app.command()(scene.scene)
-app.add_typer(evaluate.app, name="evaluate")
-app.command()(calibrate.calibrate)
-app.add_typer(registry.app, name="registry")
-app.add_typer(experiment.app, name="experiment")
-app.add_typer(access.app, name="access")
-app.add_typer(store.app, name="store")
-app.add_typer(audit.app, name="audit")
-app.add_typer(watchlist.app, name="watchlist")
-for command in (oversight.sweep, oversight.purge, oversight.record, oversight.shadow):
-    deployment.app.command()(command)
-deployment.app.command("pass")(oversight.pass_)
-app.add_typer(oversight.app, name="force")
-app.add_typer(deployment.app, name="deployment")
-app.command()(watch.watch)
-app.command()(serve.serve)
-app.add_typer(alerts.app, name="alerts")
-bench.app.command("all")(bench_all.every)
-bench.app.command()(bench_all.table)
-bench.app.command()(bench_serve.serve)
-bench.app.command()(bench_size.size)
-bench.app.command()(bench_store.store)
-bench.app.command()(bench_train.train)
-app.add_typer(bench.app, name="bench")
-
-
 def main() -> None:
     """Run the command line; errors of the error tree become one line and exit code 2."""
     try:
         app()
     except LfrError as error:
+        from lfr.cli.console import err
+
         err.print(f"lfr: {error}", markup=False, soft_wrap=True)
         sys.exit(2)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from lfr.cli import bench_all, bench_serve, bench_size, bench_store, bench_train
 from lfr.cli.bench_rows import (
     camera_rows,
     detect_rows,
@@ -393,3 +394,11 @@ def _rate(row: dict[str, Any], side: str) -> str:
 
 def _plain(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+app.command("all")(bench_all.every)
+app.command()(bench_all.table)
+app.command()(bench_serve.serve)
+app.command()(bench_size.size)
+app.command()(bench_store.store)
+app.command()(bench_train.train)

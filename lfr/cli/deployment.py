@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from lfr.cli import oversight
 from lfr.cli.console import JsonOption, emit, err, out
 from lfr.cli.governed import KeyFileOption, governed
 
@@ -257,3 +258,8 @@ _REQUEST_ROWS = (
 
 def _rule(request: dict[str, Any]) -> str:
     return f"{request.get('fusion', 'max')} of at most {request.get('shots', 1)} shots a track"
+
+
+for _command in (oversight.sweep, oversight.purge, oversight.record, oversight.shadow):
+    app.command()(_command)
+app.command("pass")(oversight.pass_)

@@ -25,6 +25,7 @@ from lfr.cli.evaluation_data import (
 from lfr.cli.evaluation_tables import show_identification, show_verification
 from lfr.cli.fairness import fairness
 from lfr.cli.quality import quality
+from lfr.cli.scene import scene
 
 if TYPE_CHECKING:
     from lfr.evaluation import Executor
@@ -35,6 +36,7 @@ app = typer.Typer(help="Measure a model version on labelled data.", no_args_is_h
 app.command()(fairness)
 app.command()(detection)
 app.command()(quality)
+app.command()(scene)
 
 
 @app.command()
