@@ -95,22 +95,27 @@ def device_rows(*, repeats: int, model: str, threads: int | None, most: int = LF
     from lfr.models import load_model
 
     settings, version, threads = setting(model, threads)
-    paths, data = _pictures(None, settings, most)
-    with err.status("loading the model"):
-        loaded = load_model(version, threads=threads, weights=settings.weights)
+    paths, of_crops = _pictures(None, settings, most)
+    with err.status("loading the model and its reference"):
+        loaded, reference = (
+            load_model(name, threads=threads, weights=settings.weights) for name in (version, "torch-f32")
+        )
         crops = read_crops(paths, loaded)
-        frames = [frame.pixels for frame in islice(_frames(None, settings)[0], 2 if small else DEVICE_FRAMES)]
+        source, of_frames = _frames(None, settings, resolution_wh=(1920, 1080))
+        frames = [frame.pixels for frame in islice(source, 2 if small else DEVICE_FRAMES)]
     with err.status("measuring"):
         rows = bench_device(
             loaded,
             crops,
             frames,
+            reference=reference,
             threads=threads,
             batch=8 if small else DEVICE_BATCH,
             probes=64 if small else DEVICE_PROBES,
             repeats=repeats,
         )
-    return [row | {"data": data} for row in rows]
+    data = (of_crops, of_frames, "random templates")
+    return [row | {"data": said} for row, said in zip(rows, data, strict=True)]
 
 
 def match_rows(references: Sequence[int] | None, *, repeats: int, threads: int | None, limits: bool) -> Rows:
@@ -308,8 +313,10 @@ def _pictures(folder: Path | None, settings: Settings, most: int) -> tuple[list[
     return chosen, f"LFW, {len(chosen)} images"
 
 
-def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], str]:
-    """Return the frames to detect in, and what to call them."""
+def _frames(
+    source: str | None, settings: Settings, resolution_wh: tuple[int, int] | None = None
+) -> tuple[Iterable[Frame], str]:
+    """Return the frames to detect in, of a scene in this resolution, and what to call them."""
     from lfr.evaluation.benchmarks import FRAME_WH, check_recorded
     from lfr.sources import Scene, SceneSettings, demo_portraits
 
@@ -318,7 +325,9 @@ def _frames(source: str | None, settings: Settings) -> tuple[Iterable[Frame], st
     elif source is not None:
         data = "frames given"
     else:
-        scene = SceneSettings(resolution_wh=FRAME_WH, duration_s=SCENE_SECONDS, people_per_minute=90.0, fps=2.0)
+        scene = SceneSettings(
+            resolution_wh=resolution_wh or FRAME_WH, duration_s=SCENE_SECONDS, people_per_minute=90.0, fps=2.0
+        )
         return (seen.frame for seen in Scene(demo_portraits(), scene).frames()), "simulated scene"
     check_recorded(source)
     return _recorded(source), data

@@ -50,11 +50,15 @@ class LateGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - as above
         """Return the name of the command that is asked for, the command, imported now, and what it is told."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, self._made(name, self.late[name].load()) if name else command, rest
+        if name is not None and name in self.late:
+            command = self._made(name, self.late[name].load())
+        return name, command, rest
 
     def _made(self, name: str, found: Any) -> Any:  # noqa: ANN401 - as above
         """The library's command of a function or of an app, as if this group's own app had held it."""
-        holder = typer.Typer(rich_markup_mode=self.rich_markup_mode, pretty_exceptions_enable=False)
+        holder = typer.Typer(
+            add_completion=False, rich_markup_mode=self.rich_markup_mode, pretty_exceptions_enable=False
+        )
         holder.callback()(_nothing)
         if isinstance(found, typer.Typer):
             holder.add_typer(found, name=name)

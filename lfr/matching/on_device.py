@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lfr.errors import RuntimeUnavailableError
-from lfr.matching.snapshot import SCORE_ROUNDING, Snapshot
+from lfr.errors import InputError, RuntimeUnavailableError
+from lfr.matching.snapshot import SCORE_ROUNDING, UNIT_TOLERANCE, Snapshot
+from lfr.models.runtimes import check_runtime
 from lfr.types import Candidates, Embeddings
 
 __all__ = ["DeviceSearch"]
@@ -28,28 +29,41 @@ class DeviceSearch:
     Raises
     ------
     RuntimeUnavailableError
-        torch may round products of float32 to fewer digits here, and would lose candidates.
+        The device is not here, or torch may round products of float32 to fewer digits and would lose candidates.
     """
 
     def __init__(self, snapshot: Snapshot, device: str) -> None:
-        if torch.get_float32_matmul_precision() != "highest":
-            raise RuntimeUnavailableError(
-                "exact search needs float32 products in full: torch.set_float32_matmul_precision('highest')"
-            )
+        check_runtime("torch", device=device)
+        _check_products()
         self._snapshot, self._device = snapshot, device
         self._references = torch.from_numpy(snapshot.references.vectors.copy()).to(device)
 
     def search(self, probes: Embeddings, *, k: int = 1) -> Candidates:
         """Best references for each probe; parameters, result and errors as for `Snapshot.search`."""
-        if k < 1:
-            raise ValueError(f"k must be at least 1, got {k}")
         self._snapshot.check_probes(probes)
-        index, score = self.search_on_device(torch.from_numpy(probes.vectors.copy()).to(self._device), k=k)
+        on_device = torch.from_numpy(probes.vectors.copy()).to(self._device)
+        index, score = self.search_on_device(on_device, k=k)
+        on_device.zero_()
         return Candidates(index.cpu().numpy(), score.cpu().numpy())
 
     @torch.inference_mode()
     def search_on_device(self, probes: Tensor, *, k: int = 1) -> tuple[Tensor, Tensor]:
-        """Return (m, min(k, n)) rows and scores, both on the device, of (m, d) unit-length probes on it."""
+        """Return (m, min(k, n)) rows and scores, on the device, of (m, d) templates of the same model on it.
+
+        Raises
+        ------
+        InputError
+            A probe is not finite and of unit length.
+        ValueError
+            ``k`` is under 1.
+        RuntimeUnavailableError
+            As for the class.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        _check_products()
+        if not bool(((probes.double().square().sum(1) - 1.0).abs() <= 2 * UNIT_TOLERANCE).all()):
+            raise InputError("a probe is not finite and of length 1, as a template is")
         size = len(self._references)
         k = min(k, size)
         if not k or not len(probes):
@@ -59,7 +73,8 @@ class DeviceSearch:
         return index, score
 
     def _best(self, probes: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        scores = probes @ self._references.T
+        with torch.autocast(probes.device.type, enabled=False):
+            scores = probes @ self._references.T
         kth = scores.amax(1) if k == 1 else scores.topk(k, dim=1).values[:, -1]
         probe, row = (scores >= (kth - float(SCORE_ROUNDING))[:, None]).nonzero(as_tuple=True)
         exact = self._exact(probes, probe, row)
@@ -74,3 +89,15 @@ class DeviceSearch:
         """(pairs,) cosines summed in float64 and rounded once, some pairs at a time so that ties cost no memory."""
         parts = zip(torch.split(probe, _RESCORED), torch.split(row, _RESCORED), strict=True)
         return torch.cat([(probes[p].double() * self._references[r].double()).sum(1).float() for p, r in parts])
+
+
+def _check_products() -> None:
+    try:
+        precision = torch.get_float32_matmul_precision()
+    except RuntimeError:  # it was set for one kind of device alone
+        precision = "mixed"
+    if precision != "highest":
+        raise RuntimeUnavailableError(
+            f"exact search needs float32 products in full, and torch's precision of them is {precision!r}: "
+            "torch.set_float32_matmul_precision('highest')"
+        )

@@ -10,12 +10,12 @@ import numpy as np
 from lfr.errors import InputError, ModelMismatchError
 from lfr.types import Candidates, Embeddings, FloatArray, IntArray
 
-__all__ = ["PAIRWISE_PROBES", "SCORE_ROUNDING", "Snapshot", "best_candidates"]
+__all__ = ["PAIRWISE_PROBES", "SCORE_ROUNDING", "UNIT_TOLERANCE", "Snapshot", "best_candidates"]
 
 PAIRWISE_PROBES = 16
 """Most probes whose scores are computed pair by pair, so that a score depends on nothing but its pair."""
 
-_UNIT_TOLERANCE = 1e-4
+UNIT_TOLERANCE = 1e-4
 # Scores to a block, which stay in the processor's cache while they are looked at.
 _BLOCK_SCORES = 1 << 18
 _BLOCK_ROWS = 1 << 12
@@ -169,7 +169,7 @@ class Snapshot:
 
 def _check_unit(vectors: FloatArray, *, name: str) -> None:
     # Doubled, because these are squares of lengths; a NaN compares as false, so it is refused too.
-    unit = np.abs(np.vecdot(vectors, vectors) - 1.0) <= 2 * _UNIT_TOLERANCE
+    unit = np.abs(np.vecdot(vectors, vectors) - 1.0) <= 2 * UNIT_TOLERANCE
     if not unit.all():
         row = int(unit.argmin())
         raise InputError(f"{name} {row} has length {float(np.linalg.norm(vectors[row])):.4g}, a template has length 1")

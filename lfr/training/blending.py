@@ -43,7 +43,8 @@ class Blend:
         Of the trained weights; the rest are the initial ones.
     clean_fnmr, degraded_fnmr
         Share of comparisons of a person's images, as they are and degraded as in training, with another image of
-        theirs as it is, that do not come up to the threshold: the mean of those for FMR 1%, 0.1% and 0.01%.
+        theirs as it is, that do not come up to the threshold: the mean of those for FMR 1%, 0.1% and 0.01%,
+        or the least FMR that the data can show.
     """
 
     share: float

@@ -197,7 +197,11 @@ class TrainingConfig(Section):
     )
     batch_size: int = Field(default=64, ge=2, description="Images a step, over all workers together.")
     held_out_images: int = Field(default=512, ge=2, description="Most held-out images that are looked at.")
-    patience: int = Field(default=5, ge=1, description="Epochs without a better held-out loss before it stops.")
+    patience: int = Field(
+        default=5,
+        ge=1,
+        description="Epochs without a better held-out loss before it stops; with `blend` it does not.",
+    )
     precision: Literal["auto", "f32", "bf16"] = Field(
         default="auto", description="bf16 by autocast, f32, or bf16 on a GPU and f32 elsewhere."
     )

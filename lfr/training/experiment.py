@@ -229,8 +229,8 @@ def _training(
     network, blends = blended(config, files, network)
     for blend in blends:
         place.said(
-            f"{blend.share:.0%} of the training: of held-out people {blend.clean_fnmr:.1%} are missed as they are, "
-            f"{blend.degraded_fnmr:.1%} degraded"
+            f"{blend.share:.0%} of the training: held-out faces have an FNMR of {blend.clean_fnmr:.1%} as they are and "
+            f"{blend.degraded_fnmr:.1%} degraded (mean over FMRs)"
         )
     digest = write_onnx(network, kept / "student.onnx")
     run.file(kept / "student.onnx")

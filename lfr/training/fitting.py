@@ -139,7 +139,8 @@ class Fitting:
             if figures["held_out_loss"] < progressed.best_loss:
                 progressed.best_loss, progressed.best_epoch = figures["held_out_loss"], progressed.epoch
                 best = copy.deepcopy(average)
-            stale = progressed.epoch - progressed.best_epoch >= config.patience
+            # What a mean cosine does not see, `lfr.training.blending` asks for at the end.
+            stale = not config.blend and progressed.epoch - progressed.best_epoch >= config.patience
             late = config.most_minutes is not None and progressed.seconds >= 60 * config.most_minutes
             progressed.finished = stale or late or progressed.epoch == config.epochs
             if worker.rank == 0:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lfr.errors import RuntimeUnavailableError
+from lfr.errors import ModelError, RuntimeUnavailableError
 from lfr.models import ALIGNMENT_TEMPLATE, CROP_SIDE, STRIDES, Model
 from lfr.models.torch_network import TorchNetwork
 from lfr.types import Embeddings, Faces, Pixels
@@ -68,16 +68,20 @@ class DeviceVision:
     ------
     RuntimeUnavailableError
         The version runs on something else.
+    ModelError
+        It was loaded without one of its networks.
     """
 
     def __init__(
         self, model: Model, *, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = 0.3, batch_size: int = 256
     ) -> None:
-        if not (isinstance(model.detector, TorchNetwork) and isinstance(model.embedder, TorchNetwork)):
+        if model.version.runtime != "torch":
             raise RuntimeUnavailableError(
                 f"{model.version.name} runs on {model.version.runtime}, whose pictures torch cannot keep on a device; "
                 "choose a torch version such as torch-cuda-bf16"
             )
+        if not (isinstance(model.detector, TorchNetwork) and isinstance(model.embedder, TorchNetwork)):
+            raise ModelError(f"{model.version.name} was loaded without its detector or its embedder")
         self._detector, self._embedder = model.detector, model.embedder
         self._score_threshold, self._nms_iou, self._batch_size = score_threshold, nms_iou, batch_size
         self._template_size = model.embedding_size
@@ -89,23 +93,34 @@ class DeviceVision:
     def read(self, pixels: Pixels) -> tuple[list[Faces], Embeddings]:
         """Return the faces of each of (f, height, width, 3) BGR frames, and a template for each in their order.
 
-        The device's copies of frames, crops and templates are overwritten before it returns.
+        Frames, crops and templates on the device are overwritten before it returns, also where it fails.
         """
-        frames = self.put(pixels)
-        faces = self.detect(frames)
-        crops = self.align(frames, faces)
-        templates = self.embed(crops)
-        vectors = templates.cpu().numpy().copy()
-        for held in (frames, crops, templates):
-            held.zero_()
-        return faces.of_frames(len(pixels)), Embeddings(vectors, self.model_digest)
+        held = [self.put(pixels)]
+        try:
+            faces = self.detect(held[0])
+            held.append(self.align(held[0], faces))
+            held.append(self.embed(held[1]))
+            return faces.of_frames(len(pixels)), Embeddings(held[2].cpu().numpy().copy(), self.model_digest)
+        finally:
+            self.forget(*held)
 
+    @staticmethod
+    @torch.inference_mode()
+    def forget(*held: Tensor) -> None:
+        """Overwrite what the other methods gave."""
+        for tensor in held:
+            tensor.zero_()
+
+    @torch.inference_mode()
     def put(self, pixels: Pixels) -> Tensor:
-        """Return (f, h, w, 3) frames on the device, black up to sides that are multiples of 32."""
+        """Return a copy of (f, h, w, 3) frames on the device, black up to sides that are multiples of 32."""
         count, height, width = pixels.shape[:3]
         whole = [-(-side // _STEP) * _STEP for side in (height, width)]
         frames = torch.zeros((count, *whole, 3), dtype=torch.uint8, device=self.device)
-        frames[:, :height, :width] = torch.from_numpy(np.require(pixels, requirements=("C", "W")))
+        uploaded = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).to(self.device)
+        frames[:, :height, :width] = uploaded
+        if self.device.type != "cpu":  # there it is the caller's own
+            uploaded.zero_()
         return frames
 
     @torch.inference_mode()
@@ -148,9 +163,10 @@ class DeviceVision:
         """Return (n, d) unit-length float32 templates of crops, on the device."""
         if not len(crops):
             return torch.zeros((0, self._template_size), device=self.device)
-        raw = torch.cat([self._embedder.run(part)[0] for part in torch.split(crops, self._batch_size)])
-        templates: Tensor = raw / raw.norm(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-        return templates
+        parts = [self._embedder.run(part)[0] for part in torch.split(crops, self._batch_size)]
+        templates = torch.cat(parts)
+        self.forget(*parts)
+        return templates.div_(templates.norm(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny))
 
     def _taken_from(self, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """(n, 112, 112) x and y in the frame of each pixel of the crops: the inverse of `similarity_transform`."""
@@ -185,8 +201,8 @@ def _suppressed(found: DeviceFaces, count: int, *, max_iou: float) -> DeviceFace
     if not most:
         return found
     rank = torch.arange(len(frame), device=frame.device) - (counts.cumsum(0) - counts)[frame]
-    boxes = xyxy.new_zeros((count, most, 4), dtype=torch.float64)
-    boxes[frame, rank] = xyxy.double()
+    boxes = xyxy.new_zeros((count, most, 4))
+    boxes[frame, rank] = xyxy
     taken = torch.zeros((count, most), dtype=torch.bool, device=frame.device)
     taken[frame, rank] = True
     step = max(1, _OVERLAPS // most**2)
@@ -214,13 +230,17 @@ def _greedy(boxes: Tensor, taken: Tensor, max_iou: float) -> Tensor:
 
 
 def _iou(boxes: Tensor) -> Tensor:
-    """(f, k, k) intersection over union of (f, k, 4) boxes, rounded to float32 as `iou_matrix` rounds it."""
+    """(f, k, k) intersection over union of (f, k, 4) boxes, with each number rounded as `iou_matrix` rounds it."""
     left_top = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
     right_bottom = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
-    overlap = (right_bottom - left_top).clamp_min(0).prod(3)
-    area = (boxes[..., 2:] - boxes[..., :2]).clamp_min(0).prod(2)
+    overlap, area = _area(right_bottom - left_top), _area(boxes[..., 2:] - boxes[..., :2])
     union = area[:, :, None] + area[:, None] - overlap
     return torch.where(union > 0, overlap / union, 0.0).float()
+
+
+def _area(sides: Tensor) -> Tensor:
+    """(...,) float64 of (..., 2) sides, 0 where one is negative."""
+    return sides.clamp_min(0).double().prod(-1)
 
 
 def _bilinear(frames: Tensor, frame: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from lfr.evaluation.benchmarks.detect import box_parity
 from lfr.evaluation.benchmarks.embed import cosine_parity
 from lfr.evaluation.benchmarks.match import VERSION, random_templates, search_parity
+from lfr.evaluation.benchmarks.peers import equal_threads
 from lfr.evaluation.benchmarks.timing import benchmark_row, interleave
 from lfr.matching import Snapshot
 from lfr.matching.on_device import DeviceSearch
@@ -20,7 +21,7 @@ from lfr.types import Embeddings, Pixels
 from lfr.vision import Detector, Embedder, align
 from lfr.vision.on_device import DeviceVision
 
-__all__ = ["DEVICE_BATCH", "DEVICE_FRAMES", "DEVICE_PROBES", "DEVICE_REFERENCES", "bench_device"]
+__all__ = ["DEVICE_BATCH", "DEVICE_FRAMES", "DEVICE_PROBES", "DEVICE_REFERENCES", "bench_device", "device_names"]
 
 DEVICE_BATCH = 256
 DEVICE_FRAMES = 16
@@ -34,6 +35,7 @@ def bench_device(
     crops: Pixels,
     frames: Sequence[Pixels],
     *,
+    reference: Model,
     threads: int,
     batch: int = DEVICE_BATCH,
     probes: int = DEVICE_PROBES,
@@ -42,8 +44,9 @@ def bench_device(
 ) -> list[dict[str, Any]]:
     """Time embedding, detection with alignment, and search with everything on the model's device.
 
-    Ours begins with what is on the device and leaves its results there; the peer is the same version with pictures
-    from and results in the host's memory, and the search of `Snapshot` on the processor.
+    Frames are brought to the device in the time that is taken; crops and probes are there already, and all results
+    stay. The peer is the same version with pictures from and results in the host's memory, frame by frame, and the
+    search of `Snapshot` on the processor. Parity of templates and boxes is with the reference.
 
     Parameters
     ----------
@@ -53,6 +56,8 @@ def bench_device(
         (n, 112, 112, 3) BGR aligned crops; repeated to fill the batch.
     frames
         (height, width, 3) BGR pictures of one size, all looked at in one batch.
+    reference
+        The version that templates and boxes should agree with: ``torch-f32``.
     threads
         Threads that the processor's side has.
     batch, probes, references
@@ -70,59 +75,82 @@ def bench_device(
         The version runs on something else.
     """
     vision = DeviceVision(model, batch_size=batch)
-    rows = [
-        _embedding(model, vision, np.resize(crops, (batch, *crops.shape[1:])), threads=threads, repeats=repeats),
-        _frames(model, vision, frames, threads=threads, repeats=repeats),
-        _search(vision.device, references, probes, threads=threads, repeats=repeats),
-    ]
+    side: dict[str, Any] = {"threads": threads, "repeats": repeats}
+    height, width = frames[0].shape[:2]
+    names = device_names(batch, (width, height), probes, references)
+    with equal_threads(threads):
+        rows = [
+            _embedding(names[0], model, vision, np.resize(crops, (batch, *crops.shape[1:])), reference, **side),
+            _frames(names[1], model, vision, frames, reference, **side),
+            _search(names[2], vision.device, references, probes, **side),
+        ]
     named = torch.cuda.get_device_name(vision.device) if vision.device.type == "cuda" else "cpu"
     return [row | {"device": named} for row in rows]
 
 
-def _embedding(model: Model, vision: DeviceVision, crops: Pixels, *, threads: int, repeats: int) -> dict[str, Any]:
+def device_names(batch: int, resolution_wh: tuple[int, int], probes: int, references: int) -> tuple[str, str, str]:
+    """Return what the three rows are called."""
+    width, height = resolution_wh
+    return (
+        f"device: embed, batch {batch}",
+        f"device: {width}x{height}, detect and align",
+        f"device: match, {probes:,} of {references:,}",
+    )
+
+
+def _embedding(
+    name: str, model: Model, vision: DeviceVision, crops: Pixels, reference: Model, *, threads: int, repeats: int
+) -> dict[str, Any]:
     on_device, host = torch.from_numpy(crops).to(vision.device), Embedder(model, batch_size=len(crops))
     timing = interleave(
         _waited(vision.device, lambda: vision.embed(on_device)), lambda: host.embed(crops), repeats=repeats
     )
     return benchmark_row(
-        f"device: embed, batch {len(crops)}",
+        name,
         timing,
         items=len(crops),
         unit="faces",
         peer_name=f"{model.version.name} through the host's memory",
-        parity=cosine_parity(vision.embed(on_device).cpu().numpy(), host.embed(crops).vectors),
+        parity=cosine_parity(vision.embed(on_device).cpu().numpy(), Embedder(reference).embed(crops).vectors),
         version=model.version.name,
         threads=threads,
     )
 
 
 def _frames(
-    model: Model, vision: DeviceVision, frames: Sequence[Pixels], *, threads: int, repeats: int
+    name: str,
+    model: Model,
+    vision: DeviceVision,
+    frames: Sequence[Pixels],
+    reference: Model,
+    *,
+    threads: int,
+    repeats: int,
 ) -> dict[str, Any]:
-    detector, on_device = Detector(model.detector), vision.put(np.stack(frames))
+    detector, batch = Detector(model.detector), np.stack(frames)
 
     def ours() -> object:
+        on_device = vision.put(batch)
         return vision.align(on_device, vision.detect(on_device))
 
     def peer() -> list[Pixels]:
         return [align(frame, detector.detect(frame).landmarks) for frame in frames]
 
     timing = interleave(_waited(vision.device, ours), peer, repeats=repeats)
-    found = vision.detect(on_device).of_frames(len(frames))
-    height, width = frames[0].shape[:2]
+    found, expected = vision.detect(vision.put(batch)).of_frames(len(frames)), Detector(reference.detector)
     return benchmark_row(
-        f"device: {width}x{height}, detect and align",
+        name,
         timing,
         items=len(frames),
         unit="frames",
-        peer_name=f"{model.version.name} through the host's memory, frame by frame",
-        parity=box_parity(found, [detector.detect(frame) for frame in frames]),
+        peer_name=f"{model.version.name} through the host's memory",
+        parity=box_parity(found, [expected.detect(frame) for frame in frames]),
         version=model.version.name,
         threads=threads,
     )
 
 
-def _search(device: torch.device, size: int, count: int, *, threads: int, repeats: int) -> dict[str, Any]:
+def _search(name: str, device: torch.device, size: int, count: int, *, threads: int, repeats: int) -> dict[str, Any]:
     rng = np.random.default_rng(_SEED)
     references, probes = random_templates(size, rng), random_templates(count, rng)
     snapshot = Snapshot(Embeddings(references, VERSION), tuple(map(str, range(size))))
@@ -132,7 +160,7 @@ def _search(device: torch.device, size: int, count: int, *, threads: int, repeat
         _waited(device, partial(search.search_on_device, on_device)), lambda: snapshot.search(told), repeats=repeats
     )
     row = benchmark_row(
-        f"device: match, {count:,} of {size:,}",
+        name,
         timing,
         items=count,
         unit="probes",

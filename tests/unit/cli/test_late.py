@@ -43,6 +43,19 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     assert set(json.loads(result.stderr)) == {"lfr.cli", "lfr.cli.app", "lfr.cli.late", "lfr.errors"}
 
 
+def test_a_command_waits_for_no_other_to_be_imported() -> None:
+    program = (
+        "import json, sys; from lfr.cli.app import app\n"
+        "try: app(['models', 'list', '--help'], standalone_mode=False)\n"
+        "finally: print(json.dumps([n for n in sys.modules if n.startswith('lfr.cli.')]), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "models list" in result.stdout
+    loaded = {name.removeprefix("lfr.cli.") for name in json.loads(result.stderr)}
+    assert "models" in loaded
+    assert not loaded & {late.place.split(":")[0] for name, late in _Commands.late.items() if name != "models"}
+
+
 def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
     result = CliRunner().invoke(app, ["evaluat"])
     assert result.exit_code == 2

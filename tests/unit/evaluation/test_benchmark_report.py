@@ -196,10 +196,18 @@ def on_device(name: str, rate: float, device: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("rate", "device", "verdict"),
-    [(80_001.0, "A GPU", "reached"), (79_999.0, "A GPU", "missed"), (90_000.0, "cpu", "not measured")],
+    ("what", "name", "over"),
+    [
+        ("faces embedded, batch 256", "device: embed, batch 256", 80_000.0),
+        ("1080p through detector and alignment", "device: 1920x1080, detect and align", 2_000.0),
+        ("4,096 probes against 17,000 references", "device: match, 4,096 of 17,000", 4_096_000.0),
+    ],
 )
-def test_an_aim_for_a_gpu_is_reached_on_a_gpu_only(rate: float, device: str, verdict: str) -> None:
-    aim = of_aim("faces embedded, batch 256", [on_device("device: embed, batch 256", rate, device)])
-    assert aim.verdict == verdict
-    assert (device in aim.measured) is (device != "cpu")
+def test_an_aim_for_a_gpu_is_reached_on_a_gpu_only(what: str, name: str, over: float) -> None:
+    def verdict(rate: float, device: str) -> str:
+        return of_aim(what, [on_device(name, rate, device)]).verdict
+
+    assert verdict(over + 1, "A GPU") == "reached"
+    assert verdict(over, "A GPU") == "missed"
+    assert verdict(over + 1, "cpu") == "not measured"
+    assert "on A GPU" in of_aim(what, [on_device(name, over, "A GPU")]).measured

@@ -336,10 +336,20 @@ def test_a_folder_of_frames_goes_the_way_of_a_video(tmp_path: Path, model: Model
 
 @pytest.mark.parametrize("name", ["torch-f32", pytest.param("torch-cuda-bf16", marks=pytest.mark.gpu)])
 def test_what_stays_on_a_device_comes_to_what_the_host_has(
-    name: str, load: Callable[[str], Model], demo_faces: list[Path], demo_crops: Pixels
+    name: str, load: Callable[[str], Model], reference_model: Model, demo_faces: list[Path], demo_crops: Pixels
 ) -> None:
     frames = [picture(path) for path in demo_faces[:3]]
-    rows = bench_device(load(name), demo_crops[:3], frames, threads=1, batch=5, probes=20, references=300, repeats=1)
+    rows = bench_device(
+        load(name),
+        demo_crops[:3],
+        frames,
+        reference=reference_model,
+        threads=1,
+        batch=5,
+        probes=20,
+        references=300,
+        repeats=1,
+    )
     assert [row["name"] for row in rows] == [
         "device: embed, batch 5",
         "device: 224x224, detect and align",

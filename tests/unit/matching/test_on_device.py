@@ -53,6 +53,29 @@ def test_ties_go_to_the_lower_row_also_where_parts_are_small(
     np.testing.assert_array_equal(DeviceSearch(held, device).search(probes, k=k).index, held.search(probes, k=k).index)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_float32_cannot_tell_apart_is_ranked_as_by_the_snapshot(device: str, rng: np.random.Generator) -> None:
+    probe = unit(rng.standard_normal((1, 128)).astype(np.float32))
+    held = snapshot(unit(probe + 3e-4 * rng.standard_normal((2_000, 128)).astype(np.float32)))
+    probes = Embeddings(probe, "m")
+    quick = np.argsort(-(held.references.vectors @ probe[0]), kind="stable")[:5]
+    expected = held.search(probes, k=5).index[0]
+    assert not np.array_equal(quick, expected)  # or this shows nothing
+    np.testing.assert_array_equal(DeviceSearch(held, device).search(probes, k=5).index[0], expected)
+
+
+@pytest.mark.parametrize("row", [1, 3])
+def test_a_probe_that_is_no_template_is_refused_and_not_answered_for_another(
+    row: int, rng: np.random.Generator
+) -> None:
+    search = DeviceSearch(snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32))), "cpu")
+    for spoilt in (np.nan, 0.0):
+        probes = unit(rng.standard_normal((4, 16)).astype(np.float32))
+        probes[row] = spoilt
+        with pytest.raises(InputError, match="length 1"):
+            search.search_on_device(torch.from_numpy(probes))
+
+
 def test_probes_are_refused_as_by_the_snapshot(rng: np.random.Generator) -> None:
     search = DeviceSearch(snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32))), "cpu")
     with pytest.raises(ModelMismatchError):
@@ -74,3 +97,19 @@ def fewer_digits() -> Iterator[None]:
 def test_products_of_fewer_digits_are_refused(rng: np.random.Generator) -> None:
     with pytest.raises(RuntimeUnavailableError, match="products in full"):
         DeviceSearch(snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32))), "cpu")
+
+
+def test_products_that_lose_digits_later_are_refused_too(rng: np.random.Generator) -> None:
+    search = DeviceSearch(snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32))), "cpu")
+    torch.set_float32_matmul_precision("high")
+    try:
+        with pytest.raises(RuntimeUnavailableError, match="products in full"):
+            search.search(Embeddings(np.eye(16, dtype=np.float32)[:1], "m"))
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_a_device_that_is_not_here_is_refused(rng: np.random.Generator) -> None:
+    with pytest.raises(RuntimeUnavailableError, match="torch finds no CUDA device"):
+        DeviceSearch(snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32))), "cuda")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from lfr.errors import SettingsError
 from lfr.models.network import ImageNetwork
-from lfr.training.blending import Blend, blended, kept_share
+from lfr.training.blending import Blend, _fnmr, blended, kept_share
 from lfr.training.networks import build_network
 from lfr.training.provenance import config_digest, training_digest
 from lfr.training.training import TrainingFiles
@@ -24,12 +25,20 @@ SFACE = {"name": "sface", "initial": "sface"}
         ([(0.0, 0.02, 0.30), (0.5, 0.03, 0.10), (1.0, 0.03, 0.05)], 0.0),
         ([(0.0, 0.02, 0.30), (0.5, 0.02, 0.30), (1.0, 0.02, 0.30)], 0.0),
         ([(0.0, 0.02, 0.30), (0.5, 0.02, 0.20), (1.0, 0.02, 0.20)], 0.5),
+        ([(0.0, 0.02, 0.30), (0.5, 0.02 + 1e-15, 0.20)], 0.5),
     ],
 )
 def test_fewest_degraded_are_missed_and_no_more_as_they_are(
     found: list[tuple[float, float, float]], kept: float
 ) -> None:
     assert kept_share([Blend(*one) for one in found]) == kept
+
+
+def test_a_miss_at_one_of_three_fmrs_is_a_third_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lfr.training.blending._FMRS", (0.3, 0.2, 0.0))
+    references = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]], np.float32)
+    # Mated: 0.8 and 0.8 of each person. Non-mated: 0, 0.6, 0.6 and 0.96, each twice: 0.96 takes a quarter of FMR.
+    assert _fnmr(references, references, np.array([0, 0, 1, 1])) == pytest.approx(2 / 3)
 
 
 def test_a_training_that_ruined_the_network_is_not_kept(files: TrainingFiles) -> None:

@@ -97,6 +97,14 @@ def test_where_a_share_is_kept_it_is_one_of_the_end_of_training(files: TrainingF
     assert weights(network).equal(weights(untouched))
 
 
+def test_where_a_share_is_kept_training_goes_to_its_end(files: TrainingFiles) -> None:
+    told = {"epochs": 3, "patience": 1, "optimiser": {"name": "sgd", "learning_rate": 1.0, "train_norms": False}}
+    sface = {"name": "sface", "initial": "sface"}
+    apart = [replace(files, checkpoint=f"{files.checkpoint}.{name}") for name in ("stops", "ends")]
+    assert fit(tiny(backbone=sface, **told), apart[0])[1].epoch == 1
+    assert fit(tiny(backbone=sface, blend=[0.5], **told), apart[1])[1].epoch == 3
+
+
 def test_the_matrix_that_ends_sface_moves_by_its_share_of_the_rate(files: TrainingFiles) -> None:
     def moved(share: float, name: str) -> tuple[float, float]:
         config = tiny(
