@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lfr.evaluation.benchmarks import benchmark_table, failed_parity, with_table
 from tests.drills.catalogue import DRILLS
 
 ROOT = Path(__file__).parents[2]
@@ -73,3 +75,9 @@ def test_every_promise_names_a_drill_and_every_drill_a_promise() -> None:
     named = re.findall(r"\| `(\w+)` \|$", table, re.MULTILINE)
     assert len(named) == len(table.splitlines()) - 2
     assert set(named) == set(DRILLS)
+
+
+def test_the_figures_of_its_table_are_those_of_the_document_they_were_written_from() -> None:
+    document = json.loads((ROOT / "data_cards" / "benchmarks.json").read_text(encoding="utf-8"))
+    assert failed_parity(document["rows"]) == []
+    assert with_table(README, benchmark_table(document)) == README
