@@ -397,8 +397,5 @@ def _plain(value: object) -> str:
 
 
 app.command("all")(bench_all.every)
-app.command()(bench_all.table)
-app.command()(bench_serve.serve)
-app.command()(bench_size.size)
-app.command()(bench_store.store)
-app.command()(bench_train.train)
+for _command in (bench_all.table, bench_serve.serve, bench_size.size, bench_store.store, bench_train.train):
+    app.command()(_command)

@@ -32,28 +32,29 @@ def test_a_command_is_found_where_the_list_says(name: str) -> None:
     assert f"Usage: root {name}" in result.output or f"Usage: lfr {name}" in result.output
 
 
-def test_the_list_of_commands_imports_none_of_them() -> None:
+def _asked(*arguments: str) -> tuple[str, set[str]]:
+    """What a process of its own prints when it is told this, and which modules of lfr it has then."""
     program = (
         "import json, sys; from lfr.cli.app import app\n"
-        "try: app(['--help'], standalone_mode=False)\n"
+        "try: app(sys.argv[1:], standalone_mode=False)\n"
         "finally: print(json.dumps([n for n in sys.modules if n.startswith('lfr.')]), file=sys.stderr)"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "bench" in result.stdout
-    assert set(json.loads(result.stderr)) == {"lfr.cli", "lfr.cli.app", "lfr.cli.late", "lfr.errors"}
+    result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    return result.stdout, set(json.loads(result.stderr))
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    printed, loaded = _asked("--help")
+    assert "bench" in printed
+    assert loaded == {"lfr.cli", "lfr.cli.app", "lfr.cli.late", "lfr.errors"}
 
 
 def test_a_command_waits_for_no_other_to_be_imported() -> None:
-    program = (
-        "import json, sys; from lfr.cli.app import app\n"
-        "try: app(['models', 'list', '--help'], standalone_mode=False)\n"
-        "finally: print(json.dumps([n for n in sys.modules if n.startswith('lfr.cli.')]), file=sys.stderr)"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "models list" in result.stdout
-    loaded = {name.removeprefix("lfr.cli.") for name in json.loads(result.stderr)}
-    assert "models" in loaded
-    assert not loaded & {late.place.split(":")[0] for name, late in _Commands.late.items() if name != "models"}
+    printed, loaded = _asked("models", "list", "--help")
+    assert "models list" in printed
+    assert "lfr.cli.models" in loaded
+    others = {f"lfr.cli.{late.place.split(':')[0]}" for name, late in _Commands.late.items() if name != "models"}
+    assert not loaded & others
 
 
 def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -87,26 +87,21 @@ def test_probes_are_refused_as_by_the_snapshot(rng: np.random.Generator) -> None
 
 
 @pytest.fixture
-def fewer_digits() -> Iterator[None]:
-    torch.set_float32_matmul_precision("high")
-    yield
+def fewer_digits() -> Iterator[Callable[[], None]]:
+    yield lambda: torch.set_float32_matmul_precision("high")
     torch.set_float32_matmul_precision("highest")
 
 
-@pytest.mark.usefixtures("fewer_digits")
-def test_products_of_fewer_digits_are_refused(rng: np.random.Generator) -> None:
+def test_products_of_fewer_digits_are_refused_at_once_and_later(
+    fewer_digits: Callable[[], None], rng: np.random.Generator
+) -> None:
+    held = snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32)))
+    search = DeviceSearch(held, "cpu")
+    fewer_digits()
     with pytest.raises(RuntimeUnavailableError, match="products in full"):
-        DeviceSearch(snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32))), "cpu")
-
-
-def test_products_that_lose_digits_later_are_refused_too(rng: np.random.Generator) -> None:
-    search = DeviceSearch(snapshot(unit(rng.standard_normal((5, 16)).astype(np.float32))), "cpu")
-    torch.set_float32_matmul_precision("high")
-    try:
-        with pytest.raises(RuntimeUnavailableError, match="products in full"):
-            search.search(Embeddings(np.eye(16, dtype=np.float32)[:1], "m"))
-    finally:
-        torch.set_float32_matmul_precision("highest")
+        DeviceSearch(held, "cpu")
+    with pytest.raises(RuntimeUnavailableError, match="products in full"):
+        search.search(Embeddings(np.eye(16, dtype=np.float32)[:1], "m"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
