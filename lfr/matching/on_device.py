@@ -42,8 +42,10 @@ class DeviceSearch:
         """Best references for each probe; parameters, result and errors as for `Snapshot.search`."""
         self._snapshot.check_probes(probes)
         on_device = torch.from_numpy(probes.vectors.copy()).to(self._device)
-        index, score = self.search_on_device(on_device, k=k)
-        on_device.zero_()
+        try:
+            index, score = self.search_on_device(on_device, k=k)
+        finally:
+            on_device.zero_()
         return Candidates(index.cpu().numpy(), score.cpu().numpy())
 
     @torch.inference_mode()
