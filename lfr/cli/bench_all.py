@@ -12,6 +12,7 @@ from lfr.cli.bench_rows import (
     detect_rows,
     device_rows,
     embed_rows,
+    end_where_parity_failed,
     evaluate_rows,
     growth_rows,
     match_rows,
@@ -24,11 +25,18 @@ from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out
 
 __all__ = ["every", "table"]
 
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write everything as one page.")
+]
+ServiceOption = Annotated[
+    Path | None,
+    typer.Option("--service", metavar="FILE.json", help="What `lfr bench serve --json` printed, for the same page."),
+]
+
 
 def every(
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write everything as one page.")
-    ] = None,
+    report: ReportOption = None,
+    service: ServiceOption = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Small numbers: that both sides do the same, and not how fast.")
     ] = False,
@@ -44,21 +52,18 @@ def every(
 
     Exits with 1 where a parity does not hold, whatever the times are. The
     service and the store, which start servers, have commands of their own:
-    `lfr bench serve`, `lfr bench store`.
+    `lfr bench serve`, whose figures `--service` takes in, and `lfr bench store`.
     """
-    from lfr.errors import InputError
-    from lfr.evaluation.benchmarks import benchmark_html, failed_parity, machine_facts
+    from lfr.evaluation.benchmarks import machine_facts
     from lfr.settings import read_settings
 
     chosen = models or [read_settings().model]
     rows = _rows(chosen, quick=quick, repeats=1 if quick else repeats, threads=threads)
     document = {"rows": rows, "machine": machine_facts()}
-    failed = failed_parity(rows)
+    if service is not None:
+        document["service"] = _document(service)
     if report is not None:
-        try:
-            report.write_text(benchmark_html(document), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{report}: cannot write: {error.strerror}") from error
+        _write_page(report, document)
 
     def show() -> None:
         from lfr.evaluation.benchmarks import benchmark_table
@@ -66,37 +71,72 @@ def every(
         out.print(benchmark_table(document), markup=False, soft_wrap=True)
 
     emit(document, as_json=json, show=show)
-    for line in failed:
-        err.print(f"parity does not hold: {line}", markup=False, style="red", soft_wrap=True)
-    if failed:
-        raise typer.Exit(1)
+    end_where_parity_failed(rows)
 
 
 def table(
     file: Annotated[Path, typer.Argument(metavar="FILE.json", help="What `lfr bench all --json` printed.")],
+    service: ServiceOption = None,
     into: Annotated[
         Path | None, typer.Option("--into", metavar="FILE.md", help="Write it there, between the two comments for it.")
     ] = None,
+    report: ReportOption = None,
 ) -> None:
-    """Print the rows of a benchmark document as the table that the README shows, or put it there."""
-    import json as json_
+    """Print a benchmark document as the table that the README shows, put it there, or draw the page of it.
 
+    Nothing is measured. Example: lfr bench all --json > all.json; lfr bench
+    serve --json > service.json; lfr bench table all.json --service
+    service.json --into README.md --report benchmarks.html
+    """
     from lfr.errors import InputError
     from lfr.evaluation.benchmarks import benchmark_table, with_table
 
+    document = _document(file)
+    if service is not None:
+        document["service"] = _document(service)
+    try:
+        lines = benchmark_table(document)
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        names = " and ".join(str(path) for path in (file, service) if path is not None)
+        raise InputError(f"{names}: not a benchmark document") from error
+    if report is not None:
+        _write_page(report, document)
+    if into is not None:
+        try:
+            into.write_text(with_table(into.read_text(encoding="utf-8"), lines), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{into}: cannot be written: {error.strerror}") from error
+        err.print(f"{into}: {len(document['rows'])} rows", markup=False)
+    if report is None and into is None:
+        out.print(lines, markup=False, soft_wrap=True, end="")
+
+
+def _document(file: Path) -> dict[str, Any]:
+    """Read a benchmark document."""
+    import json as json_
+
+    from lfr.errors import InputError
+
     try:
         document = json_.loads(file.read_text(encoding="utf-8"))
-        lines = benchmark_table(document)
-        text = None if into is None else into.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise InputError(f"{file}: not a benchmark document") from error
-    if into is None or text is None:
-        out.print(lines, markup=False, soft_wrap=True, end="")
-        return
-    into.write_text(with_table(text, lines), encoding="utf-8")
-    err.print(f"{into}: {len(document['rows'])} rows", markup=False)
+    if not isinstance(document, dict) or not {"rows", "machine"} <= document.keys():
+        raise InputError(f"{file}: not a benchmark document")
+    return document
+
+
+def _write_page(report: Path, document: dict[str, Any]) -> None:
+    """Draw the page."""
+    from lfr.errors import InputError
+    from lfr.evaluation.benchmarks import benchmark_html
+
+    try:
+        report.write_text(benchmark_html(document), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{report}: cannot write: {error.strerror}") from error
 
 
 def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from lfr.cli.console import err, track
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ __all__ = [
     "detect_rows",
     "device_rows",
     "embed_rows",
+    "end_where_parity_failed",
     "evaluate_rows",
     "growth_rows",
     "match_rows",
@@ -262,6 +265,17 @@ def start_rows(*, repeats: int) -> Rows:
 
     progress = partial(track, description="starting", total=3)
     return bench_start(repeats=repeats, weights=read_settings().weights, progress=progress)
+
+
+def end_where_parity_failed(rows: Rows) -> None:
+    """Say which parities do not hold, and end with 1 if there is one."""
+    from lfr.evaluation.benchmarks import failed_parity
+
+    failed = failed_parity(rows)
+    for line in failed:
+        err.print(f"parity does not hold: {line}", markup=False, style="red", soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _recogniser(settings: Settings, version: str, threads: int) -> Recogniser:

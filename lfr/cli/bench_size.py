@@ -23,9 +23,8 @@ def size(
         typer.Option(
             "--references",
             min=1,
-            max=1_000_000,
-            help="On the list that all of them search; the time of a "
-            "search, which counts with larger ones, is not reckoned.",
+            max=100_000_000,
+            help="On the list that all of them search.",
         ),
     ] = 17_000,
     node_cores: Annotated[int, typer.Option("--node-cores", min=1, max=1_024, help="Of one machine.")] = 32,
@@ -53,8 +52,8 @@ def size(
     """
     import json as text
 
-    from lfr.cli.service_benchmark.sizing import Wanted, plan
     from lfr.errors import InputError
+    from lfr.evaluation.benchmarks import Wanted, plan
 
     try:
         document = text.loads(measured.read_text(encoding="utf-8"))
@@ -64,7 +63,7 @@ def size(
     row = 0
     if fed == "service":
         rows = document.get("rows", []) if isinstance(document, dict) else []
-        row = next((i for i, one in enumerate(rows) if "read by the service" in one.get("name", "")), len(rows))
+        row = next((i for i, one in enumerate(rows) if one.get("kind") == "feed"), len(rows))
     found = plan(document, wanted, row=row)
 
     def show() -> None:

@@ -27,7 +27,13 @@ def test_every_row_comes_with_the_parity_that_its_run_checked(tmp_path: Path) ->
     assert all(row.keys() >= CONTRACT for row in document["rows"])
     fast, paced, matcher, start = document["rows"]
     for row in (fast, paced):
-        assert row["parity"] == {"frames": True, "faces_seen": True, "alerts": True, "alerts_raised": 1, "people": 1}
+        assert row["parity"] == {
+            "same_frames": True,
+            "same_people": True,
+            "same_alerts": True,
+            "alerts_raised": 1,
+            "people": 1,
+        }
         assert isinstance(row["reached"], bool)
     assert matcher["name"] == "matcher, 120 references, 1 probe: 99% of calls within"
     assert matcher["parity"] == {"same_scores": True, "same_subjects": True}

@@ -1,6 +1,6 @@
 """Speed against what others would use, only ever together with the parity of what comes out."""
 
-from lfr.evaluation.benchmarks.aims import Aim, aims
+from lfr.evaluation.benchmarks.aims import aims
 from lfr.evaluation.benchmarks.cameras import CAMERA_FPS, CAMERAS, bench_cameras
 from lfr.evaluation.benchmarks.detect import FRAME_WH, bench_detect, box_parity, read_frames
 from lfr.evaluation.benchmarks.device import DEVICE_BATCH, DEVICE_FRAMES, DEVICE_PROBES, bench_device
@@ -14,9 +14,11 @@ from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, 
 from lfr.evaluation.benchmarks.recorded import check_recorded
 from lfr.evaluation.benchmarks.report import QUIET_CORES, benchmark_html, benchmark_table, failed_parity, with_table
 from lfr.evaluation.benchmarks.runtimes import bench_runtimes
+from lfr.evaluation.benchmarks.sizing import ENTRIES_TOLD, Plan, Wanted, plan, search_core_ms
 from lfr.evaluation.benchmarks.start import bench_start
 from lfr.evaluation.benchmarks.strides import STRIDES, TPIR_LOST, bench_strides, tpir_said
 from lfr.evaluation.benchmarks.timing import Timing, benchmark_row, interleave, latencies_s
+from lfr.evaluation.benchmarks.verdicts import Aim
 from lfr.pipeline import core_count
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "DEVICE_BATCH",
     "DEVICE_FRAMES",
     "DEVICE_PROBES",
+    "ENTRIES_TOLD",
     "FRAME_WH",
     "GROWTH",
     "NATIONAL",
@@ -36,7 +39,9 @@ __all__ = [
     "TPIR_LOST",
     "Aim",
     "EvaluationSet",
+    "Plan",
     "Timing",
+    "Wanted",
     "aims",
     "bench_cameras",
     "bench_detect",
@@ -70,8 +75,10 @@ __all__ = [
     "matcher_limits",
     "opencv_detector",
     "opencv_recogniser",
+    "plan",
     "read_crops",
     "read_frames",
+    "search_core_ms",
     "search_parity",
     "sface_onnx",
     "tpir_said",

@@ -34,6 +34,11 @@ _HOLDS: dict[str, Callable[[Any, str], bool]] = {
     "same_faces": lambda value, _: value is True,
     "ran": lambda value, _: value is True,
     "same_alerts": lambda value, _: value is True,
+    "same_people": lambda value, _: value is True,
+    "same_frames": lambda value, _: value is True,
+    "same_scores": lambda value, _: value is True,
+    "same_subjects": lambda value, _: value is True,
+    "same_model": lambda value, _: value is True,
     "same_fmr": lambda value, _: value is True,
     "max_end_difference_in_widths": lambda value, _: value <= 0.25,
     "max_rate_difference": lambda value, _: value <= 1e-9,
@@ -56,27 +61,33 @@ def failed_parity(rows: Sequence[Row]) -> list[str]:
 
 
 def benchmark_table(document: Mapping[str, Any]) -> str:
-    """Return aims, rows and machine as Markdown, from the document of `lfr bench all --json`; the rows fold away."""
+    """Return aims, rows and machine as Markdown; the rows fold away.
+
+    Parameters
+    ----------
+    document
+        As for `lfr.evaluation.benchmarks.aims`.
+
+    Raises
+    ------
+    InputError
+        As `lfr.evaluation.benchmarks.aims`.
+    """
     lines = ["| aim | to be | measured | | what is done for it |", "| --- | --- | --- | --- | --- |"]
     lines += [
         f"| {aim.what} | {aim.aim} | {aim.measured} | {aim.verdict.replace('missed', '**missed**')} | {aim.done} |"
-        for aim in aims(document["rows"])
+        for aim in aims(document)
     ]
     lines += ["", "<details><summary>Every row, against its peer in turn</summary>", ""]
     lines += ["| what | ours | peer | ratio | share of the limit | checked in the same run |"]
     lines.append("| --- | --- | --- | --- | --- | --- |")
-    lines += ["| " + " | ".join(_cells(row)) + " |" for row in document["rows"]]
-    machine = document["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    lines += [
-        "",
-        "</details>",
-        "",
-        f"{machine['cores']} cores of {machine['processor']}, {'with' if machine['bf16'] else 'without'} bf16, "
-        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}; {packages}.",
-    ]
+    service = document.get("service")
+    lines += ["| " + " | ".join(_cells(row)) + " |" for row in _all_rows(document)]
+    lines += ["", "</details>", "", _of_machine(document["machine"])]
     if disturbed := _disturbed(document["rows"]):
         lines[-1] += f" {disturbed}"
+    if service is not None:
+        lines += ["", f"The service: {_of_machine(service['machine'])}"]
     return "\n".join(lines) + "\n"
 
 
@@ -96,7 +107,7 @@ def with_table(text: str, table: str) -> str:
 
 
 def benchmark_html(document: Mapping[str, Any]) -> str:
-    """Return the rows as one page that needs no other file."""
+    """Return the rows as one page that needs no other file; parameters and errors as for `benchmark_table`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lfr.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -108,14 +119,27 @@ def benchmark_html(document: Mapping[str, Any]) -> str:
             "parity": {name: _value(value) for name, value in row["parity"].items()},
             "failed": failed_parity([row]),
         }
-        for row in document["rows"]
+        for row in _all_rows(document)
     ]
     return environment.get_template("benchmarks.html").render(
         rows=rows,
-        aims=aims(document["rows"]),
+        aims=aims(document),
         machine=document["machine"],
-        failed=failed_parity(document["rows"]),
+        failed=failed_parity(_all_rows(document)),
+        service=document.get("service"),
         disturbed=_disturbed(document["rows"]),
+    )
+
+
+def _all_rows(document: Mapping[str, Any]) -> list[Row]:
+    return [*document["rows"], *document.get("service", {"rows": ()})["rows"]]
+
+
+def _of_machine(machine: Mapping[str, Any]) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return (
+        f"{machine['cores']} cores of {machine['processor']}, {'with' if machine['bf16'] else 'without'} bf16, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}; {packages}."
     )
 
 
@@ -126,7 +150,7 @@ def _disturbed(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    unit = row["unit"]
+    unit = row["unit"].partition(",")[0]
     name = row["name"] if row["version"].startswith("none") else f"{row['name']}, `{row['version']}`"
     return [
         name,
