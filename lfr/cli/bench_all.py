@@ -16,6 +16,7 @@ from lfr.cli.bench_rows import (
     evaluate_rows,
     growth_rows,
     match_rows,
+    picture_rows,
     pipeline_rows,
     runtime_rows,
     start_rows,
@@ -24,6 +25,8 @@ from lfr.cli.bench_rows import (
 from lfr.cli.console import JsonOption, ThreadsOption, emit, err, out
 
 __all__ = ["every", "table"]
+
+_NOT_A_DOCUMENT = (ValueError, KeyError, TypeError, AttributeError)
 
 ReportOption = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Write everything as one page.")
@@ -54,14 +57,13 @@ def every(
     service and the store, which start servers, have commands of their own:
     `lfr bench serve`, whose figures `--service` takes in, and `lfr bench store`.
     """
-    from lfr.evaluation.benchmarks import machine_facts
+    from lfr.evaluation.benchmarks import all_rows, machine_facts
     from lfr.settings import read_settings
 
     chosen = models or [read_settings().model]
+    of_service = {} if service is None else {"service": _service(service)}
     rows = _rows(chosen, quick=quick, repeats=1 if quick else repeats, threads=threads)
-    document = {"rows": rows, "machine": machine_facts()}
-    if service is not None:
-        document["service"] = _document(service)
+    document = {"rows": rows, "machine": machine_facts(), **of_service}
     if report is not None:
         _write_page(report, document)
 
@@ -71,7 +73,7 @@ def every(
         out.print(benchmark_table(document), markup=False, soft_wrap=True)
 
     emit(document, as_json=json, show=show)
-    end_where_parity_failed(rows)
+    end_where_parity_failed(all_rows(document))
 
 
 def table(
@@ -93,12 +95,11 @@ def table(
 
     document = _document(file)
     if service is not None:
-        document["service"] = _document(service)
+        document["service"] = _service(service)
     try:
         lines = benchmark_table(document)
-    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
-        names = " and ".join(str(path) for path in (file, service) if path is not None)
-        raise InputError(f"{names}: not a benchmark document") from error
+    except _NOT_A_DOCUMENT as error:
+        raise InputError(f"{file}: not a benchmark document") from error
     if report is not None:
         _write_page(report, document)
     if into is not None:
@@ -106,6 +107,8 @@ def table(
             into.write_text(with_table(into.read_text(encoding="utf-8"), lines), encoding="utf-8")
         except OSError as error:
             raise InputError(f"{into}: cannot be written: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{into}: not text in UTF-8") from error
         err.print(f"{into}: {len(document['rows'])} rows", markup=False)
     if report is None and into is None:
         out.print(lines, markup=False, soft_wrap=True, end="")
@@ -125,6 +128,21 @@ def _document(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: not a benchmark document") from error
     if not isinstance(document, dict) or not {"rows", "machine"} <= document.keys():
         raise InputError(f"{file}: not a benchmark document")
+    return document
+
+
+def _service(file: Path) -> dict[str, Any]:
+    """Read a document of `lfr bench serve --json`, of which all that is shown is there."""
+    from lfr.errors import InputError
+    from lfr.evaluation.benchmarks import service_aims
+
+    document = _document(file)
+    try:
+        service_aims(document)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    except _NOT_A_DOCUMENT as error:
+        raise InputError(f"{file}: not a document of `lfr bench serve --json`") from error
     return document
 
 
@@ -155,6 +173,7 @@ def _rows(models: list[str], *, quick: bool, repeats: int, threads: int | None) 
             scene_s=3.0 if quick else None,
         )
         sides: dict[str, Any] = {"repeats": repeats, "model": model, "threads": threads}
+        rows += picture_rows(None, most=4 if quick else 200, **sides)
         rows += embed_rows(None, limits=not quick, most=4 if quick else 200, **sides)
         rows += detect_rows(None, limits=not quick, most=2 if quick else 120, **sides)
         rows += [] if quick else runtime_rows(most=40, **sides)

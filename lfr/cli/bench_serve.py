@@ -26,13 +26,14 @@ def serve(
     ] = None,
     frames: Annotated[int, typer.Option("--frames", min=10, max=5_000, help="Frames of the source at most.")] = 200,
     references: Annotated[
-        int, typer.Option("--references", min=10, max=100_000, help="Size of the matcher's watchlist.")
+        int, typer.Option("--references", min=10, max=50_000, help="Size of the matcher's watchlist.")
     ] = 17_000,
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=100, help="Turns of each side; medians count.")] = 3,
     in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=8, help="Frames on their way at once.")] = 4,
     quick: Annotated[bool, typer.Option("--quick", help="Small numbers: that it works, and not how fast.")] = False,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="VERSION", help="Version to measure.  [default: openvino-f32]")
+        str | None,
+        typer.Option("--model", metavar="VERSION", help="Version to measure.  [default: LFR_MODEL, else openvino-f32]"),
     ] = None,
     calibration: Annotated[
         Path | None,

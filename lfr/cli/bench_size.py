@@ -23,8 +23,9 @@ def size(
         typer.Option(
             "--references",
             min=1,
-            max=100_000_000,
-            help="On the list that all of them search.",
+            max=1_000_000,
+            help="On the list that all of them search. Comparing is reckoned; what so many scores take on their "
+            "way to a camera, which counts with larger ones, is not.",
         ),
     ] = 17_000,
     node_cores: Annotated[int, typer.Option("--node-cores", min=1, max=1_024, help="Of one machine.")] = 32,
@@ -77,7 +78,8 @@ def size(
             "each machine"
         )
         out.print(
-            f"of: {found.of}; a frame {found.frame_core_ms:g} ms of a core, a machine {found.idle_cores:g} cores "
+            f"of: {found.of}; a frame {found.frame_core_ms:g} ms of a core, "
+            f"{found.search_core_ms:g} of them for searches, a machine {found.idle_cores:g} cores "
             f"whatever comes in; there it did {found.measured_frames_s:g} frames a second, and the same reckoning with "
             f"every core busy says {found.reckoned_frames_s:g}",
             style="dim",

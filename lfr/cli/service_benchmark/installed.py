@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 import lfr
 from lfr.cli.service_benchmark.rows import timed_row
+from lfr.errors import RuntimeUnavailableError
 
 __all__ = ["installed_row", "needed_by"]
 
@@ -58,11 +59,14 @@ def needed_by(name: str) -> dict[str, Distribution]:
 
     Raises
     ------
-    PackageNotFoundError
-        It is not installed.
+    RuntimeUnavailableError
+        It, or something that it needs, is not installed.
     """
     found: dict[str, Distribution] = {}
-    _add(name, frozenset(), found, set())
+    try:
+        _add(name, frozenset(), found, set())
+    except PackageNotFoundError as error:
+        raise RuntimeUnavailableError(f"{name} is not installed with all that it needs: {error} is missing") from error
     found.pop("lfr", None)
     return found
 
@@ -80,10 +84,7 @@ def _add(
         marker = wanted.marker
         if marker is not None and not any(marker.evaluate({"extra": extra}) for extra in extras or {""}):
             continue
-        try:
-            _add(wanted.name, frozenset(wanted.extras), found, seen)
-        except PackageNotFoundError:  # of what is not needed here, whatever its metadata says
-            continue
+        _add(wanted.name, frozenset(wanted.extras), found, seen)
 
 
 def _modules(one: Distribution) -> set[str]:

@@ -39,8 +39,8 @@ _ASK_S = 300.0
 def with_large_list(force: MadeUpForce, model: Model, *, references: int) -> MadeUpForce:
     """Make a live deployment whose list has random templates, encrypted, approved and sealed as any other.
 
-    Its calibration is the force's, said to be of a list of this size: it serves a demonstration, in which nobody is
-    looked for.
+    Its calibration is the force's, said to be of a list of this size, and therefore simulated and insufficient,
+    whatever it was: it serves a demonstration, in which nobody is looked for.
     """
     store = force.open()
     try:
@@ -55,7 +55,8 @@ def with_large_list(force: MadeUpForce, model: Model, *, references: int) -> Mad
         seal(store, manager, watchlist_id)
         request = made_up_request(store, watchlist_id, minutes=60, cameras=("north",), calibration=force.calibration)
         size = max(references, request.calibration.watchlist_size)
-        large = request.calibration.model_copy(update={"watchlist_size": size})
+        told = {"watchlist_size": size, "simulated": True, "verdict": "insufficient_data", "protocol": "made up"}
+        large = request.calibration.model_copy(update=told)
         made = create_deployment(store, operator, request.model_copy(update={"calibration": large}))
         authorise(store, officer, made, reasons="made-up people only")
         start(store, operator, made)

@@ -19,7 +19,8 @@ from lfr.cli.service_benchmark.installed import installed_row
 from lfr.cli.service_benchmark.matching import ask_matcher, with_large_list
 from lfr.cli.service_benchmark.rows import core_ms, sameness, sizing_of, start_row, timed_row
 from lfr.cli.service_benchmark.sides import Run, decoded, in_process, over_http
-from lfr.deployments import SHIPPED
+from lfr.deployments import SHIPPED, calibration_named
+from lfr.errors import ModelMismatchError
 from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.models import Model
 from lfr.serving.node import NodeSettings, free_port
@@ -80,9 +81,12 @@ def bench_serve(
     Raises
     ------
     LfrError
-        As `read_footage`; ServiceError where the service does not start.
+        As `read_footage`; ServiceError where the service does not start, ModelMismatchError where the calibration is of
+        another model.
     """
     sizes = sizes or Sizes()
+    if (of := calibration_named(calibration, folder=Path()).model_digest) != model.digest:
+        raise ModelMismatchError(f"{model.version.name} is model {model.digest}, the calibration is of model {of}")
     folder = Path(tempfile.mkdtemp(prefix="lfr-"))  # short, because of the sockets below it
     try:
         progress("encoding the frames")
@@ -98,6 +102,7 @@ def bench_serve(
             detect_every=detect_every,
         )
         node = NodeSettings(folder / "ray", port=free_port())
+        installed = installed_row()
         progress("starting the service")
         with Supervisor(args, node, port=free_port()) as service:
             assert service.started is not None, "it has started"
@@ -118,10 +123,18 @@ def bench_serve(
                         progress=progress,
                     ),
                 )
+            feed_mib = used.largest_mib("camera") if footage.video else None
             resident = used.resident_mib()
             progress(f"one probe against {sizes.references} references")
-            rows += [matcher_row(force, model, node, args, sizes), start, installed_row()]
-            sizing = sizing_of(rows[0], resident, used, references=sizes.references, searched=sizes.searched)
+            rows += [matcher_row(force, model, node, args, sizes), start, installed]
+            sizing = sizing_of(
+                rows[0],
+                resident,
+                used,
+                references=sizes.references,
+                searched=sizes.searched,
+                feed_camera_mib=feed_mib,
+            )
         shared = {"version": model.version.name, "threads": threads, "data": footage.name}
         return {"rows": [row | shared for row in rows], "sizing": sizing}
     finally:
@@ -231,7 +244,8 @@ def feed_row(
     )
     width, height = footage.resolution_wh
     stride = "" if detect_every == 1 else f", faces found in one of {detect_every} frames"
-    return _rate_row("feed", f"{width}x{height} video, read by the service{stride}", ours, peer, sizes, aim=_FEED_AIM)
+    row = _rate_row("feed", f"{width}x{height} video, read by the service{stride}", ours, peer, sizes, aim=_FEED_AIM)
+    return row | {"detect_every": detect_every}
 
 
 def matcher_row(force: MadeUpForce, model: Model, node: NodeSettings, args: AppArgs, sizes: Sizes) -> dict[str, Any]:

@@ -99,7 +99,13 @@ def start_row(started: StartTimes, model: Model, *, threads: int, weights: Path 
 
 
 def sizing_of(
-    fast: dict[str, Any], resident: dict[str, float], used: Consumption, *, references: int, searched: int
+    fast: dict[str, Any],
+    resident: dict[str, float],
+    used: Consumption,
+    *,
+    references: int,
+    searched: int,
+    feed_camera_mib: float | None,
 ) -> dict[str, Any]:
     """Return what a frame, a camera and a list need, from what the service's processes used.
 
@@ -115,6 +121,8 @@ def sizing_of(
         On that list.
     searched
         On the list that a search is timed with, in this process.
+    feed_camera_mib
+        Of a camera that the service reads; None: it read none.
     """
     frames_s = 1000 / sum(fast["core_ms_per_frame"][0].values())
     more_mib = used.largest_mib("matcher") - resident.get("matcher", 0.0)
@@ -125,6 +133,7 @@ def sizing_of(
         "faces_per_core_s": round(frames_s * fast["faces_per_frame"], 1),
         "cameras_per_core": {f"{fps}_fps": round(frames_s / fps, 2) for fps in _CAMERA_FPS},
         "resident_mib": resident,
+        "feed_camera_mib": feed_camera_mib,
         "matcher_mib_per_10000_entries": told,
         "search_core_ms_per_million": round(search_core_ms(searched) * 1_000_000 / searched, 1),
     }

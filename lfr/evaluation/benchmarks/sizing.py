@@ -105,8 +105,9 @@ def plan(measured: Mapping[str, Any], wanted: Wanted, *, row: int = 0) -> Plan:
     Work for frames grows with them, and that of a search with the list; what
     Ray, the steward and the proxy use goes on whatever comes in, once a
     machine. Every machine has a matcher of the list and as many detectors and
-    embedders as half of its cores. That cores share their memory, which many
-    searches of a long list at once fill, is not reckoned.
+    embedders as half of its cores. Not reckoned of a long list: that searches
+    at once share a machine's memory, and what all its scores take on their way
+    to a camera.
 
     Parameters
     ----------
@@ -126,10 +127,14 @@ def plan(measured: Mapping[str, Any], wanted: Wanted, *, row: int = 0) -> Plan:
         rows, sizing = measured["rows"], measured["sizing"]
         frames_s, spent = float(rows[row]["ours"]), dict(rows[row]["core_ms_per_frame"][0])
         resident, cores = dict(sizing["resident_mib"]), int(measured["machine"]["cores"])
+        if rows[row]["kind"] == "feed":  # such a camera has a detector of its own
+            resident["camera"] = float(sizing["feed_camera_mib"])
         told, of = sizing["matcher_mib_per_10000_entries"], f"{rows[row]['name']}, {rows[row]['data']}"
         searching_ms = float(rows[row]["searches_per_frame"]) * float(sizing["search_core_ms_per_million"])
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"no document of `lfr bench serve --json`: {error!r} is missing or wrong") from error
+        raise InputError(
+            f"no document of `lfr bench serve --json` as this lfr prints it: {error!r} is missing or wrong"
+        ) from error
     if told is None:
         raise InputError("it was measured with too short a list to tell its memory; leave --references as it is")
     measured_ms = sum(spent.get(part, 0.0) for part in _FOR_FRAMES)  # of a list too short to count

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-
 import pytest
 
 from lfr.cli.service_benchmark.installed import installed_row, needed_by
+from lfr.errors import RuntimeUnavailableError
 
 
 def test_the_client_needs_a_small_part_and_imports_with_nothing_else() -> None:
@@ -24,5 +23,5 @@ def test_what_is_needed_is_followed_through_extras_and_not_into_those_nobody_ask
 
 
 def test_a_package_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(PackageNotFoundError):
+    with pytest.raises(RuntimeUnavailableError, match="no-such-package-of-anybody is missing"):
         needed_by("no-such-package-of-anybody")

@@ -18,6 +18,7 @@ WANTED = Wanted(cameras=1_000, fps=5.0, references=20_000, node_cores=32, node_g
 def measured(**more: Any) -> dict[str, Any]:
     """Made up: 10 frames a second with 1.1 of 2 cores busy, 0.1 of them whatever comes in."""
     row = {
+        "kind": "http",
         "name": "100 JPEGs",
         "data": "a street",
         "ours": 10.0,
