@@ -215,8 +215,11 @@ class TrainingConfig(Section):
     blend: tuple[Share, ...] = Field(
         default=(),
         description="Shares of the trained weights, the rest the initial ones, of which that one is kept with which "
-        "fewest degraded held-out faces are missed, and no more clean ones than without training; none: the best "
-        "epoch's weights.",
+        "fewest degraded held-out faces are missed, and no more clean ones than without training but for `clean_lost`; "
+        "none: the best epoch's weights.",
+    )
+    clean_lost: Share = Field(
+        default=0.0, description="By how much the FNMR of clean held-out faces may rise for a share that is kept."
     )
     licence: str = Field(min_length=1, description="Under which terms the trained weights may be used.")
 

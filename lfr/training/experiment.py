@@ -284,7 +284,7 @@ def _training(
             "data_wait_share": float(np.mean([figures["data_wait_share"] for figures in history])),
             "history": history,
             "blends": [blend.as_dict() for blend in blends],
-            "kept_share": kept_share(blends) if blends else 1.0,
+            "kept_share": kept_share(blends, lost=config.clean_lost) if blends else 1.0,
             "onnx_sha256": digest,
         },
         "rows": list(measured.rows),
