@@ -47,7 +47,8 @@ def benchmark_table(document: Mapping[str, Any]) -> str:
     if disturbed := _disturbed(document["rows"]):
         lines[-1] += f" {disturbed}"
     if service is not None:
-        lines += ["", f"The service: {_of_machine(service['machine'])}"]
+        turns = service["rows"][0]["repeats"]
+        lines += ["", f"The service, {_turns(turns)} after one to warm up: {_of_machine(service['machine'])}"]
     return "\n".join(lines) + "\n"
 
 
@@ -102,6 +103,10 @@ def _of_machine(machine: Mapping[str, Any]) -> str:
         f"{machine['cores']} cores of {machine['processor']}, {'with' if machine['bf16'] else 'without'} bf16, "
         f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}; {packages}."
     )
+
+
+def _turns(count: int) -> str:
+    return "one turn" if count == 1 else f"medians of {count} turns"
 
 
 def _disturbed(rows: Sequence[Row]) -> str:

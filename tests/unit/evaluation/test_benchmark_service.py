@@ -150,7 +150,7 @@ def test_table_and_page_take_the_service_in(tmp_path: Path) -> None:
     assert "The service" in page.read_text(encoding="utf-8")
     printed = CliRunner().invoke(app, ["bench", "table", str(one), "--service", str(two)])
     assert printed.stdout == benchmark_table(document())
-    assert "The service: " in printed.stdout
+    assert "The service, one turn after one to warm up: 2 cores of " in printed.stdout
     swapped = CliRunner().invoke(app, ["bench", "table", str(two), "--service", str(one)])
     assert isinstance(swapped.exception, InputError)
     assert "all.json: the service's document has no rows of each kind" in str(swapped.exception)
