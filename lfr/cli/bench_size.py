@@ -24,8 +24,8 @@ def size(
             "--references",
             min=1,
             max=1_000_000,
-            help="On the list that all of them search; the time of a "
-            "search, which counts with larger ones, is not reckoned.",
+            help="On the list that all of them search. Comparing is reckoned; what so many scores take on their "
+            "way to a camera, which counts with larger ones, is not.",
         ),
     ] = 17_000,
     node_cores: Annotated[int, typer.Option("--node-cores", min=1, max=1_024, help="Of one machine.")] = 32,
@@ -53,8 +53,8 @@ def size(
     """
     import json as text
 
-    from lfr.cli.service_benchmark.sizing import Wanted, plan
     from lfr.errors import InputError
+    from lfr.evaluation.benchmarks import Wanted, plan
 
     try:
         document = text.loads(measured.read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def size(
     row = 0
     if fed == "service":
         rows = document.get("rows", []) if isinstance(document, dict) else []
-        row = next((i for i, one in enumerate(rows) if "read by the service" in one.get("name", "")), len(rows))
+        row = next((i for i, one in enumerate(rows) if one.get("kind") == "feed"), len(rows))
     found = plan(document, wanted, row=row)
 
     def show() -> None:
@@ -78,7 +78,8 @@ def size(
             "each machine"
         )
         out.print(
-            f"of: {found.of}; a frame {found.frame_core_ms:g} ms of a core, a machine {found.idle_cores:g} cores "
+            f"of: {found.of}; a frame {found.frame_core_ms:g} ms of a core, "
+            f"{found.search_core_ms:g} of them for searches, a machine {found.idle_cores:g} cores "
             f"whatever comes in; there it did {found.measured_frames_s:g} frames a second, and the same reckoning with "
             f"every core busy says {found.reckoned_frames_s:g}",
             style="dim",

@@ -41,6 +41,8 @@ class MadeUpForce:
         Live for an hour.
     database_url
         Of the store; blank: SQLite in its folder.
+    calibration
+        File whose threshold deployments use; `SHIPPED`: the one that comes with lfr.
     """
 
     home: Path
@@ -49,6 +51,7 @@ class MadeUpForce:
     deployment_id: str = ""
     watchlist_id: str = ""
     database_url: str = field(default="", repr=False)
+    calibration: str = SHIPPED
 
     def bearer(self, role: str) -> dict[str, str]:
         """The header that shows a role's key."""
@@ -70,13 +73,18 @@ class MadeUpForce:
         try:
             who: dict[str, Principal] = {role: self.principal(store, role) for role in _PERSONS[:3]}
             watchlist_id = _sealed_list(store, who, model, self.people)
-            deployment_id = _started(store, who, watchlist_id, minutes=minutes, cameras=cameras)
+            request = made_up_request(
+                store, watchlist_id, minutes=minutes, cameras=cameras, calibration=self.calibration
+            )
+            deployment_id = _started(store, who, request)
         finally:
             store.close()
         return replace(self, watchlist_id=watchlist_id, deployment_id=deployment_id)
 
 
-def make_up_force(home: Path, model: Model, people: Mapping[str, Path], *, database_url: str = "") -> MadeUpForce:
+def make_up_force(
+    home: Path, model: Model, people: Mapping[str, Path], *, database_url: str = "", calibration: str = SHIPPED
+) -> MadeUpForce:
     """Make a store, its people, and a live deployment.
 
     Parameters
@@ -89,13 +97,16 @@ def make_up_force(home: Path, model: Model, people: Mapping[str, Path], *, datab
         Made-up subjects, each with the path of a reference.
     database_url
         Of the store, empty; blank: SQLite in its folder.
+    calibration
+        As for `MadeUpForce`; it must be of the model.
 
     Raises
     ------
     LfrError
         As the operations; the references must pass the enrolment gate.
     """
-    return found_force(home, people, database_url=database_url).another(model)
+    founded = found_force(home, people, database_url=database_url)
+    return replace(founded, calibration=calibration).another(model)
 
 
 def found_force(home: Path, people: Mapping[str, Path], *, database_url: str = "") -> MadeUpForce:
@@ -135,8 +146,10 @@ def made_up_entries(people: Mapping[str, Path]) -> list[EntryRow]:
     ]
 
 
-def made_up_request(store: Store, watchlist_id: str, *, minutes: float, cameras: tuple[str, ...]) -> DeploymentRequest:
-    """Return a request for a demonstration that begins now, with the shipped calibration."""
+def made_up_request(
+    store: Store, watchlist_id: str, *, minutes: float, cameras: tuple[str, ...], calibration: str = SHIPPED
+) -> DeploymentRequest:
+    """Return a request for a demonstration that begins now, with the shipped calibration or one in a file."""
     now = store.now()
     asked = {
         **dict.fromkeys(_SAID, "made up"),
@@ -146,7 +159,7 @@ def made_up_request(store: Store, watchlist_id: str, *, minutes: float, cameras:
         "categories": ["wanted-on-warrant"],
         "cameras": list(cameras),
         "watchlist": watchlist_id,
-        "calibration": SHIPPED,
+        "calibration": calibration,
         "demo": True,
     }
     return request_from(asked, name="made up", folder=Path())
@@ -160,10 +173,7 @@ def _sealed_list(store: Store, who: Mapping[str, Principal], model: Model, peopl
     return watchlist_id
 
 
-def _started(
-    store: Store, who: Mapping[str, Principal], watchlist_id: str, *, minutes: float, cameras: tuple[str, ...]
-) -> str:
-    request = made_up_request(store, watchlist_id, minutes=minutes, cameras=cameras)
+def _started(store: Store, who: Mapping[str, Principal], request: DeploymentRequest) -> str:
     made = create_deployment(store, who["operator"], request)
     authorise(store, who["authorising_officer"], made, reasons="made-up people only")
     start(store, who["operator"], made)

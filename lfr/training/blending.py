@@ -85,17 +85,24 @@ def blended(
         network.load_state_dict(_between(initial, trained, share))
         clean, spoilt = _templates(network, faces), _templates(network, degraded)
         found.append(Blend(share, _fnmr(clean, clean, subject), _fnmr(spoilt, clean, subject)))
-    network.load_state_dict(_between(initial, trained, kept_share(found)))
+    network.load_state_dict(_between(initial, trained, kept_share(found, lost=config.clean_lost)))
     return network, tuple(found)
 
 
-def kept_share(found: Sequence[Blend]) -> float:
-    """Return the share with which fewest degraded faces are missed, and no more clean ones than without training.
+def kept_share(found: Sequence[Blend], *, lost: float = 0.0) -> float:
+    """Return the share with which fewest degraded faces are missed, and hardly more clean ones than without training.
 
     Of several the smallest. 0 is among them, so there is always one.
+
+    Parameters
+    ----------
+    found
+        Networks of the line, the one without training among them.
+    lost
+        By how much the FNMR of clean faces may be higher than without training.
     """
     untouched = next(blend for blend in found if blend.share == 0.0)
-    fit = [blend for blend in found if blend.clean_fnmr <= untouched.clean_fnmr + _ROUNDING]
+    fit = [blend for blend in found if blend.clean_fnmr <= untouched.clean_fnmr + lost + _ROUNDING]
     return min(fit, key=lambda blend: (blend.degraded_fnmr, blend.share)).share
 
 

@@ -48,7 +48,10 @@ class Data(Section):
 class Backbone(Section):
     """The network that is trained."""
 
-    name: str = Field(default="sface", description="'sface', or any timm model.")
+    name: str = Field(
+        default="sface",
+        description="'sface', or a timm model that gives maps with their channels first, as all but transformers do.",
+    )
     initial: Literal["sface", "random"] = Field(default="sface", description="Where its weights start.")
     embedding_size: int = Field(default=128, ge=8, le=2048, description="Numbers in a template.")
     head: Literal["pool", "depthwise", "flatten"] = Field(
@@ -212,8 +215,11 @@ class TrainingConfig(Section):
     blend: tuple[Share, ...] = Field(
         default=(),
         description="Shares of the trained weights, the rest the initial ones, of which that one is kept with which "
-        "fewest degraded held-out faces are missed, and no more clean ones than without training; none: the best "
-        "epoch's weights.",
+        "fewest degraded held-out faces are missed, and no more clean ones than without training but for `clean_lost`; "
+        "none: the best epoch's weights.",
+    )
+    clean_lost: Share = Field(
+        default=0.0, description="By how much the FNMR of clean held-out faces may rise for a share that is kept."
     )
     licence: str = Field(min_length=1, description="Under which terms the trained weights may be used.")
 
@@ -221,6 +227,12 @@ class TrainingConfig(Section):
     def _blends_with_something(self) -> TrainingConfig:
         if self.blend and self.backbone.initial != "sface":
             raise ValueError("blend: initial weights that are random know nothing to keep")
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_lfw_allows(self) -> TrainingConfig:
+        if self.data.dataset == "lfw" and not self.data.manifest and "research only" not in self.licence:
+            raise ValueError("licence: weights that saw LFW are for research only, and it must say so")
         return self
 
     @model_validator(mode="after")

@@ -27,7 +27,7 @@ from lfr.sources import read_image
 from lfr.types import FloatArray, IntArray, Pixels
 from lfr.vision import Detector
 
-__all__ = ["Crops", "cut_crops", "open_crops", "private_file", "write_private"]
+__all__ = ["Crops", "cut_crops", "open_crops", "private_file", "unreadable_images", "write_private"]
 
 _TEMPLATE = np.array(ALIGNMENT_TEMPLATE, np.float32)
 
@@ -173,9 +173,30 @@ def _cut(
         raise ManifestError(f"{folder}: cannot keep faces here: {error.strerror}") from error
 
 
+def unreadable_images(
+    manifest: Manifest, rows: IntArray, *, share: float, progress: Progress | None = None
+) -> tuple[str, ...]:
+    """Return those of some images that cannot be decoded, before anything is spent on the others.
+
+    Raises
+    ------
+    ManifestError
+        They are more than this share, and are named.
+    """
+    files = manifest.files
+    unreadable: list[str] = []
+    for row in rows.tolist() if progress is None else progress(rows.tolist(), len(rows)):
+        try:
+            read_image(files[row])
+        except ImageError:
+            unreadable.append(manifest.paths[row])
+    _check_unreadable(manifest, unreadable, len(rows), share)
+    return tuple(unreadable)
+
+
 def _check_unreadable(manifest: Manifest, unreadable: list[str], of: int, share: float) -> None:
     if len(unreadable) > share * of:
-        named = ", ".join(unreadable[:10])
+        named = ", ".join(unreadable)
         raise ManifestError(
             f"{manifest.name}: {len(unreadable)} of {of} images cannot be read, and {share:.1%} of them may be: {named}"
         )

@@ -1,7 +1,8 @@
-"""What a street camera does to a face, drawn anew for each image and epoch, with torchvision's transforms v2.
+"""What a street camera does to a face, drawn anew for each image and epoch.
 
-What measures a model is in `lfr.training.street`, and is of other kinds: another
-resampler, another codec, another blur.
+Resizing, blur and light are torchvision's transforms v2; JPEG is OpenCV's, because torchvision's needs its compiled
+operators; motion blur and occlusion, which it has not in this form, are written here. What measures a model is in
+`lfr.training.street`, and is of other kinds: another resampler, another codec, another blur.
 """
 
 from __future__ import annotations

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
-from lfr.errors import InputError, LfrError, SettingsError
+from lfr.errors import InputError, LfrError, SettingsError, TrainingError
 from lfr.evaluation import (
     Manifest,
+    Pairs,
     StrArray,
     data_digest,
     image_digests,
@@ -29,11 +31,12 @@ from lfr.training.blending import blended, kept_share
 from lfr.training.checkpoints import Progressed
 from lfr.training.config import Data, TrainingConfig
 from lfr.training.cost import faces_per_second, multiply_adds
-from lfr.training.figures import plot_history, plot_tpir
+from lfr.training.crops import unreadable_images
+from lfr.training.figures import plot_history, plot_rules, plot_tpir
 from lfr.training.kinds import ExperimentConfig, FusionConfig, QuantisationConfig, RobustnessConfig
 from lfr.training.measuring import measure, measuring_rows, paired, verified, write_scores
 from lfr.training.provenance import code_commit, training_digest
-from lfr.training.quantising import FLOAT, INT8, beside_float, quantise, trained_network, verdicts
+from lfr.training.quantising import FLOAT, INT8, beside_float, quantise, trained_licence, trained_network, verdicts
 from lfr.training.ray_workers import check_workers, fit_with_ray
 from lfr.training.runs import ExperimentRun, open_run
 from lfr.training.scenes import play_scenes
@@ -106,13 +109,15 @@ def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, regi
         raise SettingsError(f"--register: {name} trains nothing")
     kept = _folder(place.home, f"{name}-{training_digest(config)[:12]}")
     if isinstance(config, TrainingConfig):
-        teacher = load_model(TEACHER, threads=place.threads)
         manifest = _manifest(config.data, folder, place)
+        pairs = _pairs(config, place)  # better a missing file now than after hours
+        teacher = load_model(TEACHER, threads=place.threads)
         prepared = prepare(
             manifest, config.data, teacher, place.home, mirrored=config.augmentation.flip, shown=place.shown
         )
+        _say_unreadable(prepared.unreadable, place)
         with _opened(config, name, kept, place, prepared.digest) as (run, found):
-            found.update(_training(config, prepared, teacher, kept, place, run))
+            found.update(_training(config, prepared, teacher, kept, place, run, pairs))
             if register:
                 version = register_student(
                     place.tracking, kept / "student.onnx", name=f"{name}-{run.run_id[:8]}", licence=config.licence
@@ -130,16 +135,21 @@ def run_experiment(config: ExperimentConfig, folder: Path, place: Place, *, regi
         prepared = prepare(
             _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=False, shown=place.shown
         )
+        _say_unreadable(prepared.unreadable, place)
         network = trained_network(config, folder, prepared, place.home)
         with _opened(config, name, kept, place, prepared.digest) as (run, found):
+            run.parameters({"licence": trained_licence(config, folder)})
             found.update(_quantisation(config, network, prepared, teacher, kept, place, run))
     else:
         from lfr.training.fusion import choose_fusion  # noqa: PLC0415 # only where it is wanted
 
         if config.clips is not None and place.data is None:
             raise InputError("the experiment looks at recordings: give their folder with --root, or set LFR_EVAL_DATA")
-        with _opened(config, name, kept, place, "") as (_, found):
+        with _opened(config, name, kept, place, "") as (run, found):
             found.update(choose_fusion(config, place.threads, shown=place.shown, clips=place.data))
+            for part in ("choosing", "confirming", "clips"):
+                run.metrics({f"fnir.{part}.{row['second']}": row["fnir"][1]["value"] for row in found[part]})
+            run.figure("rules", plot_rules(found["choosing"], found["confirming"]))
     return found
 
 
@@ -149,6 +159,7 @@ def _opened(
 ) -> Iterator[tuple[ExperimentRun, dict[str, Any]]]:
     """A run and its result, which is added to; finished with it at the end, or failed whatever was raised."""
     run = open_run(place.tracking, name, config, kept, data_digest=digest)
+    run.text("config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     result: dict[str, Any] = {
         "experiment": name, "run": run.run_id, "commit": code_commit(), "kind": config.kind,
         "question": config.question,
@@ -173,7 +184,8 @@ def search_experiment(
     prepared = prepare(
         _manifest(config.data, folder, place), config.data, teacher, place.home, mirrored=mirrored, shown=place.shown
     )
-    return search(config, plan_training(prepared, kept, mirrored=mirrored), kept, grid, at_once=at_once)
+    files = plan_training(prepared, kept, mirrored=mirrored)
+    return search(config, files, kept, grid, at_once=at_once, said=place.said)
 
 
 def write_part(config: ExperimentConfig, folder: Path, place: Place, part: str, path: Path) -> dict[str, Any]:
@@ -205,8 +217,9 @@ def _folder(home: Path, name: str) -> Path:
 
 
 def _training(
-    config: TrainingConfig, prepared: Prepared, teacher: Model, kept: Path, place: Place, run: ExperimentRun
-) -> dict[str, Any]:
+    config: TrainingConfig, prepared: Prepared, teacher: Model, kept: Path, place: Place, run: ExperimentRun,
+    lfw_pairs: Pairs | None,
+) -> dict[str, Any]:  # fmt: skip
     manifest = prepared.split.manifest
     run.parameters({f"split.{name}": count for name, count in _counts(prepared).items()})
 
@@ -216,7 +229,9 @@ def _training(
 
     files = plan_training(prepared, kept, mirrored=config.augmentation.flip)
     if place.workers:
-        network, progressed = fit_with_ray(config, files, workers=place.workers, gpu=torch.cuda.is_available())
+        network, progressed = fit_with_ray(
+            config, files, workers=place.workers, gpu=torch.cuda.is_available(), said=said
+        )
     else:
         network, progressed = fit(config, files, said=said, shown=place.shown)
     logged = run.logged("held_out_loss")  # others were trained by workers, or before another run measured the result
@@ -246,11 +261,15 @@ def _training(
     _log(run, measured.rows, pairs)
     run.figure("tpir", plot_tpir(measured.rows))
     history = progressed.history
-    found = {"verification": _verified(config, models, prepared, place, teacher)} if config.measuring.pairs else {}
-    cost = {
+    found = {}
+    if lfw_pairs is not None:
+        found["verification"] = _verified(config, models, prepared, place, teacher, lfw_pairs)
+        run.metrics({f"accuracy.{name}": row["accuracy"] for name, row in found["verification"]["models"].items()})
+    cost: dict[str, Any] = {
         "multiply_adds": {SFACE: multiply_adds(load_sface(weights_folder())), STUDENT: multiply_adds(network)},
         "speed": faces_per_second(models, np.array(prepared.crops.pixels[:_TIMED, :CROP_SIDE, :CROP_SIDE])),
     }
+    run.metrics(_speeds(cost["speed"]))
     return {
         **found,
         "cost": cost,
@@ -265,7 +284,7 @@ def _training(
             "data_wait_share": float(np.mean([figures["data_wait_share"] for figures in history])),
             "history": history,
             "blends": [blend.as_dict() for blend in blends],
-            "kept_share": kept_share(blends) if blends else 1.0,
+            "kept_share": kept_share(blends, lost=config.clean_lost) if blends else 1.0,
             "onnx_sha256": digest,
         },
         "rows": list(measured.rows),
@@ -281,13 +300,12 @@ def _history(progressed: Progressed) -> dict[int, dict[str, float]]:
 
 
 def _verified(
-    config: TrainingConfig, models: Mapping[str, Model], prepared: Prepared, place: Place, finder: Model
+    config: TrainingConfig, models: Mapping[str, Model], prepared: Prepared, place: Place, finder: Model, pairs: Pairs
 ) -> dict[str, Any]:
-    assert place.data is not None
     measuring = prepared.split.measure
     return verified(
         models, prepared.split.manifest[measuring], prepared.images[measuring],
-        read_lfw_pairs(place.data / config.measuring.pairs), config.measuring, place.home,
+        pairs, config.measuring, place.home,
         digest=prepared.digest, finder=finder, shown=place.shown,
     )  # fmt: skip
 
@@ -299,6 +317,10 @@ def _robustness(
     first = next(iter(models.values()))
     split = split_subjects(manifest, config.data)
     rows = measuring_rows(manifest, split.measure, config.measuring)
+    unreadable = unreadable_images(
+        manifest, rows, share=config.data.unreadable_share, progress=lambda rows, of: place.shown(rows, of, "looking")
+    )
+    _say_unreadable(unreadable, place)
     measured = measure(
         models, manifest[rows], images[rows], config.measuring, place.home,
         digest=digest, finder=first, shown=place.shown,
@@ -307,6 +329,8 @@ def _robustness(
     _log(run, measured.rows, [])
     run.figure("tpir", plot_tpir(measured.rows))
     scenes = play_scenes(config.scenes, first, threshold=config.threshold, shown=place.shown)
+    rates = {f"simulated.tpir.{number}": scene["tpir"]["value"] for number, scene in enumerate(scenes)}
+    run.metrics({name: value for name, value in rates.items() if value is not None})
     return {"data_digest": digest, "rows": list(measured.rows), "scenes": scenes}
 
 
@@ -316,7 +340,11 @@ def _quantisation(
 ) -> dict[str, Any]:  # fmt: skip
     place.said("quantising; layers that lose most are looked for where too much is lost")
     made = quantise(config, network, prepared)
-    for file in made.write(kept):
+    try:
+        written = made.write(kept)
+    except OSError as error:
+        raise TrainingError(f"{kept}: the quantised network cannot be kept: {error.strerror}") from error
+    for file in written:
         run.file(file)
     models = beside_float(network, made, size=teacher.embedding_size, threads=config.threads or place.threads)
     timed = {name: models[name] for name in ("bf16", FLOAT, INT8) if name in models}  # the first is what ratios are to
@@ -330,6 +358,7 @@ def _quantisation(
     write_scores(place.home / "experiments" / f"{run.run_id}.npz", measured.scores)
     pairs = paired(measured.scores, FLOAT, INT8, config.measuring)
     _log(run, measured.rows, pairs)
+    run.metrics({**_speeds(speed), "held_out_cosine": made.cosine})
     run.figure("tpir", plot_tpir(measured.rows))
     first = config.measuring.conditions[0].name
     searches = {name: measured.searches[first, name] for name in compared}
@@ -357,6 +386,24 @@ def _manifest(data: Data, folder: Path, place: Place) -> Manifest:
     )
 
 
+def _pairs(config: TrainingConfig, place: Place) -> Pairs | None:
+    """The pairs that are verified; None where the experiment names none."""
+    if not config.measuring.pairs:
+        return None
+    if place.data is None:
+        raise InputError("the experiment verifies pairs: give the data's folder with --root, or set LFR_EVAL_DATA")
+    return read_lfw_pairs(place.data / config.measuring.pairs)
+
+
+def _say_unreadable(names: Sequence[str], place: Place) -> None:
+    if names:
+        place.said(f"{len(names)} images cannot be read, and count as without a face: {', '.join(names)}")
+
+
+def _speeds(speed: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {f"faces_per_s.{name}": row["faces_per_s"] for name, row in speed.items()}
+
+
 def _counts(prepared: Prepared) -> dict[str, int]:
     split = prepared.split
     parts = {part: getattr(split, part) for part in ("train", "held_out", "measure")}
@@ -364,7 +411,7 @@ def _counts(prepared: Prepared) -> dict[str, int]:
         **{f"{part}_images": len(rows) for part, rows in parts.items()},
         **{f"{part}_subjects": len(np.unique(split.manifest.subject_id[rows])) for part, rows in parts.items()},
         "faces": len(prepared.crops),
-        "unreadable": len(prepared.crops.unreadable),
+        "unreadable": len(prepared.unreadable),
     }
 
 

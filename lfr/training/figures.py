@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lfr.evaluation.plot_style import Theme, add_legend, new_figure, styled
 
-__all__ = ["plot_history", "plot_tpir"]
+__all__ = ["plot_history", "plot_rules", "plot_tpir"]
 
 
 def plot_history(history: Sequence[Mapping[str, float]], *, theme: Theme = "light") -> Figure:
@@ -40,5 +40,35 @@ def plot_tpir(rows: Sequence[Mapping[str, Any]], *, theme: Theme = "light") -> F
         axes.set_xticks(range(len(conditions)), conditions, rotation=30, ha="right")
         axes.set_ylabel("TPIR")
         axes.set_ylim(0, 1.02)
+        add_legend(axes)
+        return figure
+
+
+def plot_rules(
+    choosing: Sequence[Mapping[str, Any]], confirming: Sequence[Mapping[str, Any]], *, theme: Theme = "light"
+) -> Figure:
+    """Draw how much FNIR each rule has less than today's, with its interval, on simulated scenes.
+
+    Parameters
+    ----------
+    choosing, confirming
+        Rows of `lfr.training.fusion.choose_fusion`.
+    theme
+        Of the figure.
+    """
+    with styled(theme):
+        figure, axes = new_figure(7.2, 4.2, "simulated: FNIR less that of today's rule")
+        rules = list(dict.fromkeys(row["second"] for row in (*choosing, *confirming)))
+        for rows, label, shift in ((choosing, "choosing", -0.08), (confirming, "confirming", 0.08)):
+            known = [row for row in rows if None not in row["difference"].values()]
+            values = [row["difference"]["value"] for row in known]
+            ends = [
+                [abs(row["difference"]["value"] - row["difference"][end]) for row in known] for end in ("low", "high")
+            ]
+            places = [rules.index(row["second"]) + shift for row in known]
+            axes.errorbar(places, values, yerr=ends, fmt="o", capsize=3, label=label)
+        axes.axhline(0.0, linewidth=0.8)
+        axes.set_xticks(range(len(rules)), rules, rotation=30, ha="right")
+        axes.set_ylabel("difference")
         add_legend(axes)
         return figure

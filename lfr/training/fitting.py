@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -182,7 +182,7 @@ class Fitting:
         bf16 = config.precision == "bf16" or (config.precision == "auto" and worker.device.type == "cuda")
         started = asked = time.perf_counter()
         shown = self.shown(self.batches, steps, f"epoch {epoch + 1} of {config.epochs}")
-        for step, (faces, target) in enumerate(shown):
+        for step, (faces, target) in enumerate(_loaded(shown)):
             waited += time.perf_counter() - asked
             spent = progressed.seconds + asked - started
             rate = _rate(epoch * steps + step, steps * config.epochs, spent, config)
@@ -199,7 +199,8 @@ class Fitting:
                     f"the loss is {value} and its gradient {norm} long in epoch {epoch + 1}, after {images} images; "
                     f"{kept}; a smaller optimiser.learning_rate or precision: f32 may help"
                 )
-            optimiser.step()
+            with stating_what_fits(self.network, config, worker.device):  # its state is made in the first step
+                optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             _follow(average, self.network, _decay(config.optimiser.average, epoch * steps + step))
             total += value * len(faces)
@@ -223,7 +224,10 @@ class Fitting:
         network = copy.deepcopy(self.network)
         network.load_state_dict(average)
         network.eval()
-        seen = [(network(_pixels(faces, self.worker.device)).float().cpu(), target) for faces, target in self.held_out]
+        with stating_what_fits(self.network, self.config, self.worker.device):
+            seen = [
+                (network(_pixels(faces, self.worker.device)).float().cpu(), target) for faces, target in self.held_out
+            ]
         ours = nn.functional.normalize(torch.cat([templates for templates, _ in seen]), dim=1)
         target = torch.cat([wanted for _, wanted in seen])
         if isinstance(self.config.objective, Distillation):
@@ -241,6 +245,19 @@ class Fitting:
         """The mean over the workers, whose batch norms differ: all must find the same epoch best and stop together."""
         mean = self.worker.mean(torch.tensor([loss], dtype=torch.float64, device=self.worker.device))
         return {"held_out_loss": float(mean[0])}
+
+
+def _loaded(batches: Iterable[Any]) -> Iterator[Any]:
+    """Yield batches; a loading process that was killed is told in a line."""
+    try:
+        yield from batches
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            "a process that loads faces ended, as one does that is killed or finds no memory; the same command goes on "
+            "from the last whole epoch, and loaders: 0 needs no such process"
+        ) from error
 
 
 class _Loss(nn.Module):

@@ -52,6 +52,8 @@ class TimmEmbedder(ImageNetwork):
         self.backbone = backbone
         with torch.no_grad():
             maps = backbone.eval()(torch.zeros(1, 3, *self.example_hw))
+        if str(getattr(backbone, "output_fmt", "NCHW")) != "NCHW":
+            raise ValueError("its channels are the last axis")
         _, channels, height, width = maps.shape
         reduce: nn.Module
         if head == "pool":

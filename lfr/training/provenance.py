@@ -41,19 +41,20 @@ def config_digest(config: BaseModel) -> str:
 
 def training_digest(config: BaseModel) -> str:
     """SHA-256 over what training depends on: not what is kept of it, how that is measured, or what is written of it."""
-    return _digest(config.model_dump(mode="json", exclude={"question", "measuring", "blend", "licence"}))
+    return _digest(config.model_dump(mode="json", exclude={"question", "measuring", "blend", "clean_lost", "licence"}))
 
 
 _CAME_LATER: dict[tuple[str, str], Any] = {("backbone", "input_px"): CROP_SIDE}
-"""Settings that came after the first trainings, as `blend`, with the value that those had: they keep their digests."""
+"""Settings that came after the first trainings, as `blend` and `clean_lost`, with what those had: digests stay."""
 
 
 def _digest(said: dict[str, Any]) -> str:
     for (section, name), before in _CAME_LATER.items():
         if said.get(section, {}).get(name) == before:
             said[section] = {key: value for key, value in said[section].items() if key != name}
-    if not said.get("blend", True):
-        del said["blend"]
+    for name in ("blend", "clean_lost"):
+        if not said.get(name, True):
+            del said[name]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -26,9 +26,10 @@ from lfr.training.students import as_model
 from lfr.training.training import Prepared, plan_training
 from lfr.types import IntArray, Pixels
 
-__all__ = ["FLOAT", "INT8", "beside_float", "quantise", "trained_network", "verdicts"]
+__all__ = ["FLOAT", "INT8", "beside_float", "quantise", "trained_licence", "trained_network", "verdicts"]
 
 FLOAT, INT8 = "f32", "int8"
+_SFACE_LICENCE = "Apache-2.0"
 
 
 def trained_network(config: QuantisationConfig, folder: Path, prepared: Prepared, home: Path) -> ImageNetwork:
@@ -43,10 +44,7 @@ def trained_network(config: QuantisationConfig, folder: Path, prepared: Prepared
     """
     if not config.trained:
         return load_sface(weights_folder())
-    beside = folder.resolve().parent / config.trained
-    training = read_experiment(beside)
-    if not isinstance(training, TrainingConfig):
-        raise SettingsError(f"trained: {beside.name} trains nothing")
+    beside, training = _trained(config, folder)
     checkpoint = home / "experiments" / f"{beside.name}-{training_digest(training)[:12]}" / "checkpoint.pt"
     found = read_checkpoint(checkpoint, made_from=prepared.made_from)
     if found is None or not found[1].finished:
@@ -57,6 +55,19 @@ def trained_network(config: QuantisationConfig, folder: Path, prepared: Prepared
         files = plan_training(prepared, checkpoint.parent, mirrored=False)
         return blended(training, files, network.eval())[0]
     return network.eval()
+
+
+def trained_licence(config: QuantisationConfig, folder: Path) -> str:
+    """Return the terms of the weights that an experiment quantises; raises as `trained_network`."""
+    return _trained(config, folder)[1].licence if config.trained else _SFACE_LICENCE
+
+
+def _trained(config: QuantisationConfig, folder: Path) -> tuple[Path, TrainingConfig]:
+    beside = folder.resolve().parent / config.trained
+    training = read_experiment(beside)
+    if not isinstance(training, TrainingConfig):
+        raise SettingsError(f"trained: {beside.name} trains nothing")
+    return beside, training
 
 
 def quantise(config: QuantisationConfig, network: ImageNetwork, prepared: Prepared) -> Quantised:

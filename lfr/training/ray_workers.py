@@ -9,8 +9,13 @@ killed is started again by Ray, and goes on from the last checkpoint.
 
 from __future__ import annotations
 
+import json
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,9 @@ from lfr.training.training import TrainingFiles, fit
 __all__ = ["check_workers", "fit_with_ray", "root_of"]
 
 _RESTARTS = 2
+_LOOK_S = 1.0
+
+Said = Callable[[int, dict[str, float]], None]
 
 
 class _RayWorker:
@@ -65,7 +73,13 @@ def check_workers(config: TrainingConfig, workers: int) -> None:
 
 
 def fit_with_ray(
-    config: TrainingConfig, files: TrainingFiles, *, workers: int, gpu: bool = False, restarts: int = _RESTARTS
+    config: TrainingConfig,
+    files: TrainingFiles,
+    *,
+    workers: int,
+    gpu: bool = False,
+    restarts: int = _RESTARTS,
+    said: Said = lambda _, __: None,
 ) -> tuple[ImageNetwork, Progressed]:
     """Train with so many workers on a Ray node of this machine, and return what `lfr.training.training.fit` does.
 
@@ -79,6 +93,8 @@ def fit_with_ray(
         Whether each has a GPU.
     restarts
         How often the workers are started again after one was killed.
+    said
+        Told the figures of each epoch, in this process and a second later at most.
 
     Raises
     ------
@@ -93,7 +109,8 @@ def fit_with_ray(
         "files": asdict(files),
         "threads": config.threads or max(1, (os.cpu_count() or 1) // workers),
     }
-    with local_node(max(workers, 1) + 1) as folder:
+    with local_node(max(workers, 1) + 1) as folder, _passed_on(folder / "epochs", said) as epochs:
+        told["epochs"] = str(epochs)
         from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
         from ray.train.torch import TorchTrainer  # noqa: PLC0415
 
@@ -127,8 +144,36 @@ def _train(told: dict[str, Any]) -> None:
     torch.set_num_threads(told["threads"])
     config = TrainingConfig.model_validate_json(told["config"])
     files = TrainingFiles(**told["files"])
-    fit(config, files, worker=_RayWorker())
+    fit(config, files, worker=_RayWorker(), said=partial(_write_down, Path(told["epochs"])))
     train.report({"finished": True})
+
+
+def _write_down(epochs: Path, epoch: int, figures: dict[str, float]) -> None:
+    with epochs.open("a", encoding="utf-8") as file:
+        file.write(json.dumps([epoch, figures]) + "\n")
+
+
+@contextmanager
+def _passed_on(epochs: Path, said: Said) -> Iterator[Path]:
+    """Yield a file in which a worker writes down its epochs, and pass them on until the end."""
+    over = threading.Event()
+
+    def pass_on() -> None:
+        passed, ended = 0, False
+        while not ended:
+            ended = over.wait(_LOOK_S)  # what was written before the end is read after it
+            whole = epochs.read_text(encoding="utf-8").rpartition("\n")[0] if epochs.is_file() else ""
+            for line in whole.splitlines()[passed:]:
+                passed += 1
+                said(*json.loads(line))
+
+    thread = threading.Thread(target=pass_on, daemon=True)
+    thread.start()
+    try:
+        yield epochs
+    finally:
+        over.set()
+        thread.join()
 
 
 def root_of(error: BaseException) -> str:

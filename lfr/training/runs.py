@@ -72,12 +72,16 @@ class ExperimentRun:
         with self.tracking.asking(f"keeping {path.name} of run {self.run_id}"):
             self.tracking.client.log_artifact(self.run_id, str(path), folder)
 
+    def text(self, name: str, content: str) -> None:
+        """Keep a text as a file of this name."""
+        with tempfile.TemporaryDirectory(prefix="lfr-text-") as folder:
+            path = Path(folder) / name
+            path.write_text(content, encoding="utf-8")
+            self.file(path)
+
     def finish(self, result: Mapping[str, Any]) -> None:
         """Keep what the experiment found, and end the run."""
-        with tempfile.TemporaryDirectory(prefix="lfr-result-") as folder:
-            path = Path(folder) / RESULT
-            path.write_text(json.dumps(result, indent=2, allow_nan=False), encoding="utf-8")
-            self.file(path)
+        self.text(RESULT, json.dumps(result, indent=2, allow_nan=False))
         with self.tracking.asking(f"ending run {self.run_id}"):
             self.tracking.client.set_terminated(self.run_id)
 

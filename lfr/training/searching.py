@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _WHOLE = ("objective", "objective.kind")  # another kind's held-out loss is anot
 def read_grid(options: Sequence[str]) -> dict[str, list[Any]]:
     """Return the values of each field, from options like ``optimiser.learning_rate=1e-4,3e-4``.
 
+    Values are YAML between commas, so that one that is a list has brackets:
+    ``augmentation.face_px=[16,48],[24,64]``.
+
     Raises
     ------
     SettingsError
@@ -40,7 +44,7 @@ def read_grid(options: Sequence[str]) -> dict[str, list[Any]]:
         field, found, values = option.partition("=")
         if not found or not field or not values:
             raise SettingsError(f"--over {option}: write it as optimiser.learning_rate=0.0001,0.0003")
-        grid[field] = [_value(text) for text in values.split(",")]
+        grid[field] = _values(values, option)
     return grid
 
 
@@ -79,7 +83,13 @@ def combinations(
 
 
 def search(
-    config: TrainingConfig, files: TrainingFiles, folder: Path, grid: Mapping[str, Sequence[Any]], *, at_once: int = 1
+    config: TrainingConfig,
+    files: TrainingFiles,
+    folder: Path,
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    at_once: int = 1,
+    said: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Train once with every combination of values, with Ray Tune, and return the combinations, the best first.
 
@@ -97,6 +107,8 @@ def search(
         Values by field.
     at_once
         Trials that run side by side.
+    said
+        Told each epoch of each trial in a line.
 
     Raises
     ------
@@ -107,9 +119,12 @@ def search(
     """
     made = combinations(config, grid)
     trials: list[dict[str, Any]] = []
-    for _, trial in made:
+    names: dict[str, str] = {}
+    for number, (values, trial) in enumerate(made, start=1):
         place = folder / f"trial-{training_digest(trial)[:16]}"
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        told_as = ", ".join(f"{field} {value}" for field, value in values.items())
+        names[place.name] = f"trial {number} of {len(made)}, {told_as}"
         of_trial = {**asdict(files), "checkpoint": str(place / "checkpoint.pt")}
         trials.append({"config": trial.model_dump_json(), "task": config.model_dump_json(), "files": of_trial})
     # Ray hides a GPU from a trial that asks for none, which would then train on the CPU.
@@ -124,7 +139,7 @@ def search(
                 "threads": max(1, (os.cpu_count() or 1) // at_once),
             },
             tune_config=tune.TuneConfig(max_concurrent_trials=at_once, trial_dirname_creator=_named),
-            run_config=tune.RunConfig(storage_path=str(kept), verbose=0),
+            run_config=tune.RunConfig(storage_path=str(kept), verbose=0, callbacks=[_telling(names, said)]),
         )
         results = tuner.fit()
         failed = {
@@ -145,6 +160,18 @@ def search(
     return sorted(found, key=lambda row: (bool(row["failed"]), row["held_out_loss"] or 0.0))
 
 
+def _telling(names: Mapping[str, str], said: Callable[[str], None]) -> Any:  # noqa: ANN401 # Ray's
+    """What Ray Tune calls in this process after each epoch of a trial."""
+    from ray import tune  # noqa: PLC0415
+
+    class Telling(tune.Callback):
+        def on_trial_result(self, *_: Any, **told: Any) -> None:  # noqa: ANN401
+            loss, epoch = told["result"]["held_out_loss"], told["result"]["training_iteration"] - 1
+            said(f"{names[_named(told['trial'])]}: epoch {epoch}: held_out_loss {loss:.4g}")
+
+    return Telling()
+
+
 def _named(trial: Any) -> str:  # noqa: ANN401 # Ray's trial
     """Ray's folder of a trial is called as ours is, so that what it says is found again."""
     return Path(trial.config["trial"]["files"]["checkpoint"]).parent.name
@@ -161,8 +188,17 @@ def _try(told: dict[str, Any]) -> None:
     fit(config, files, task=task, said=lambda _, figures: tune.report(figures))
 
 
-def _value(text: str) -> Any:  # noqa: ANN401
+def _values(text: str, option: str) -> list[Any]:
     try:
-        return yaml.safe_load(text) if "e" not in text else float(text)
-    except (ValueError, yaml.YAMLError):
-        return text
+        return [_number(value) for value in yaml.safe_load(f"[{text}]")]
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--over {option}: {text} is no list of values") from error
+
+
+def _number(value: Any) -> Any:  # noqa: ANN401 # whatever YAML has
+    """YAML takes 1e-4 for text, because it has no point; a list's numbers too."""
+    if isinstance(value, list):
+        return [_number(one) for one in value]
+    with suppress(TypeError, ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value

@@ -21,7 +21,7 @@ from lfr.models.network import ImageNetwork
 from lfr.registry.cards import read_data_card
 from lfr.training.checkpoints import Progressed
 from lfr.training.config import Augmentation, Data, Distillation, TrainingConfig
-from lfr.training.crops import Crops, cut_crops, open_crops
+from lfr.training.crops import Crops, cut_crops, open_crops, unreadable_images
 from lfr.training.faces import Faces, Order, batches
 from lfr.training.fitting import Alone, Fitting, Worker
 from lfr.training.networks import build_network
@@ -52,6 +52,8 @@ class Prepared:
         Of the images of each part, in their order.
     crops
         Faces of those who train and of those held out.
+    unreadable
+        Images of all three parts that cannot be decoded.
     teacher_digest
         Of the model that embedded the clean faces.
     """
@@ -61,6 +63,7 @@ class Prepared:
     digest: str
     split_digest: str
     crops: Crops
+    unreadable: tuple[str, ...]
     teacher_digest: str
 
     @property
@@ -81,6 +84,10 @@ def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirro
     digest = data_digest(manifest, images)
     check_digest(data, digest, where=manifest.name)
     split = split_subjects(manifest, data)
+    # Better now than after hours of training.
+    measuring = unreadable_images(
+        manifest, split.measure, share=data.unreadable_share, progress=_progress(shown, "looking at those who measure")
+    )
     crops = cut_crops(
         manifest,
         np.concatenate([split.train, split.held_out]),
@@ -93,7 +100,8 @@ def prepare(manifest: Manifest, data: Data, teacher: Model, home: Path, *, mirro
     )
     for side in (False, True) if mirrored else (False,):
         teacher_templates(crops, teacher, mirrored=side, progress=_progress(shown, "embedding clean faces"))
-    return Prepared(split, images, digest, _split_digest(split, images), crops, teacher.digest)
+    unreadable = (*crops.unreadable, *measuring)
+    return Prepared(split, images, digest, _split_digest(split, images), crops, unreadable, teacher.digest)
 
 
 def _split_digest(split: Split, images: StrArray) -> str:

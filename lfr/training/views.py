@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lfr.errors import ManifestError
+from lfr.errors import ImageError, ManifestError
 from lfr.evaluation import Manifest, Progress, StrArray, Templates, central_face
 from lfr.evaluation.private import write_whole
 from lfr.models import CROP_SIDE, Model
@@ -76,6 +76,8 @@ def make_views(
 ) -> Views:
     """Degrade images, find the central face of each and align it; all is kept for the next model.
 
+    An image that cannot be decoded is one without a face: a failure to acquire.
+
     Parameters
     ----------
     manifest, images
@@ -97,8 +99,6 @@ def make_views(
     ------
     ManifestError
         They cannot be kept.
-    ImageError
-        An image is broken.
     """
     said = json.dumps([digest, condition.model_dump(mode="json"), model.digest, seed, images.tolist()], sort_keys=True)
     key = hashlib.sha256(said.encode()).hexdigest()
@@ -113,7 +113,11 @@ def make_views(
         with private_file(folder / "crops.npy", (len(rows), CROP_SIDE, CROP_SIDE, 3)) as crops:
             for row in rows if progress is None else progress(rows, len(rows)):
                 rng = np.random.default_rng([seed, row])
-                picture = _seen(read_image(files[row]), detector, condition, rng)
+                try:
+                    read = read_image(files[row])
+                except ImageError:
+                    continue  # nobody is found in it
+                picture = _seen(read, detector, condition, rng)
                 faces = detector.detect(picture)
                 found[row] = len(faces)
                 if len(faces):

@@ -49,10 +49,11 @@ def ran(home: Path, script: str) -> Any:  # what the script printed
 
 def test_two_workers_train_together_and_leave_one_checkpoint(tmp_path: Path) -> None:
     script = """
-network, progressed = fit_with_ray(tiny(epochs=2), files, workers=2)
-print(json.dumps([progressed.finished, len(progressed.history), network.training]))
+said = []
+network, progressed = fit_with_ray(tiny(epochs=2), files, workers=2, said=lambda epoch, _: said.append(epoch))
+print(json.dumps([progressed.finished, len(progressed.history), network.training, said]))
 """
-    assert ran(tmp_path, script) == [True, 2, False]
+    assert ran(tmp_path, script) == [True, 2, False, [0, 1, 2]]
 
 
 def test_a_killed_worker_is_started_again_and_goes_on(tmp_path: Path) -> None:
@@ -85,11 +86,15 @@ print(json.dumps([killed.is_set(), progressed.epoch, len(progressed.history)]))
 
 def test_a_search_trains_every_combination_and_puts_the_best_first_and_those_that_failed_last(tmp_path: Path) -> None:
     script = """
+said = []
 wild = tiny(epochs=2, optimiser={"clip_norm": 1e30, "warm_up_share": 0.0})
-found = search(wild, files, home / "search", {"optimiser.learning_rate": [1e-9, 1e30, 3e-3]})
-print(json.dumps(found))
+found = search(wild, files, home / "search", {"optimiser.learning_rate": [1e-9, 1e30, 3e-3]}, said=said.append)
+print(json.dumps([found, said]))
 """
-    *good, wild = ran(tmp_path, script)
+    (*good, wild), said = ran(tmp_path, script)
+    assert (
+        sum(line.startswith("trial 3 of 3, optimiser.learning_rate 0.003: epoch ") for line in said) == 3
+    )  # 0 is before the first
     assert [row["epochs"] for row in good] == [2, 2]
     assert good[0]["held_out_loss"] < good[1]["held_out_loss"]
     assert good[0]["optimiser.learning_rate"] == 3e-3

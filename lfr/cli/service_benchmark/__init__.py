@@ -2,7 +2,8 @@
 
 `footage` says what is sent and who is listed; `sides` are the two ways a frame takes, `feed` is the way of a
 recording that the service reads itself; `matching` asks the matcher from a process of the node; `consumption` counts
-what the service's processes use; `measuring` makes the rows, out of `rows`.
+what the service's processes use; `installed` what a field unit has to install; `measuring` makes the rows, out of
+`rows`.
 """
 
 from lfr.cli.service_benchmark.footage import Footage, Sizes, read_footage

@@ -42,6 +42,8 @@ class Sizes:
         On the matcher's list.
     calls
         Of the matcher in each turn.
+    searched
+        References of the list with which the work of a search is timed.
     repeats, warm_up
         Turns of each side that count, by their medians, and before them turns that do not.
     """
@@ -50,13 +52,14 @@ class Sizes:
     paced_frames: int = 50
     references: int = 17_000
     calls: int = 500
+    searched: int = 1_000_000
     repeats: int = 3
     warm_up: int = 1
 
     @classmethod
     def quick(cls) -> Sizes:
         """Return sizes that take seconds: they show that both sides do the same, and not how fast."""
-        return cls(frames=20, paced_frames=6, references=120, calls=20, repeats=1, warm_up=0)
+        return cls(frames=20, paced_frames=6, references=120, calls=20, searched=10_000, repeats=1, warm_up=0)
 
 
 @dataclass(frozen=True)

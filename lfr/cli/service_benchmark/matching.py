@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lfr.access import ForcePolicy, set_policy
-from lfr.deployments import authorise, create_deployment, live_now, shipped_calibration, start
+from lfr.deployments import authorise, create_deployment, live_now, start
 from lfr.errors import NotFoundError, ServiceError
 from lfr.evaluation.benchmarks import latencies_s
 from lfr.evaluation.benchmarks.store_cast import fill_list
@@ -39,8 +39,8 @@ _ASK_S = 300.0
 def with_large_list(force: MadeUpForce, model: Model, *, references: int) -> MadeUpForce:
     """Make a live deployment whose list has random templates, encrypted, approved and sealed as any other.
 
-    Its calibration is the shipped one, said to be of a list of this size: it serves a demonstration, in which nobody
-    is looked for.
+    Its calibration is the force's, said to be of a list of this size, and therefore simulated and insufficient,
+    whatever it was: it serves a demonstration, in which nobody is looked for.
     """
     store = force.open()
     try:
@@ -53,9 +53,10 @@ def with_large_list(force: MadeUpForce, model: Model, *, references: int) -> Mad
         fill_list(store, manager, watchlist_id, model, image, entries=references, seed=_SEED)
         approve(store, officer, watchlist_id)
         seal(store, manager, watchlist_id)
-        calibration = shipped_calibration()
-        large = calibration.model_copy(update={"watchlist_size": max(references, calibration.watchlist_size)})
-        request = made_up_request(store, watchlist_id, minutes=60, cameras=("north",))
+        request = made_up_request(store, watchlist_id, minutes=60, cameras=("north",), calibration=force.calibration)
+        size = max(references, request.calibration.watchlist_size)
+        told = {"watchlist_size": size, "simulated": True, "verdict": "insufficient_data", "protocol": "made up"}
+        large = request.calibration.model_copy(update=told)
         made = create_deployment(store, operator, request.model_copy(update={"calibration": large}))
         authorise(store, officer, made, reasons="made-up people only")
         start(store, operator, made)

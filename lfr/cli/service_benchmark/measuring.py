@@ -15,9 +15,12 @@ from pydantic import SecretStr
 from lfr.cli.service_benchmark.consumption import Consumption
 from lfr.cli.service_benchmark.feed import SOURCE, fed, read_again
 from lfr.cli.service_benchmark.footage import FIELD_UNIT_WH, Footage, Sizes, read_footage
+from lfr.cli.service_benchmark.installed import installed_row
 from lfr.cli.service_benchmark.matching import ask_matcher, with_large_list
 from lfr.cli.service_benchmark.rows import core_ms, sameness, sizing_of, start_row, timed_row
 from lfr.cli.service_benchmark.sides import Run, decoded, in_process, over_http
+from lfr.deployments import SHIPPED, calibration_named
+from lfr.errors import ModelMismatchError
 from lfr.evaluation.made_up import MadeUpForce, make_up_force
 from lfr.models import Model
 from lfr.serving.node import NodeSettings, free_port
@@ -40,6 +43,7 @@ def bench_serve(
     *,
     source: Path | None,
     threads: int,
+    calibration: str = SHIPPED,
     sizes: Sizes | None = None,
     in_flight: int = 4,
     detect_every: int = 1,
@@ -51,12 +55,14 @@ def bench_serve(
     Parameters
     ----------
     model
-        For this process, made with ``threads`` threads; the service loads the same version. It must be one that the
-        shipped calibration is of.
+        For this process, made with ``threads`` threads; the service loads the same version.
     source
         Recorded; None: a simulated scene. A video file is also read by the service itself.
     threads
         Threads of the networks on both sides.
+    calibration
+        File with the threshold of both sides, of this model; `SHIPPED`: the one that comes with lfr, of the default
+        one.
     sizes
         How much; None takes the sizes of the aims.
     in_flight
@@ -75,14 +81,17 @@ def bench_serve(
     Raises
     ------
     LfrError
-        As `read_footage`; ServiceError where the service does not start.
+        As `read_footage`; ServiceError where the service does not start, ModelMismatchError where the calibration is of
+        another model.
     """
     sizes = sizes or Sizes()
+    if (of := calibration_named(calibration, folder=Path()).model_digest) != model.digest:
+        raise ModelMismatchError(f"{model.version.name} is model {model.digest}, the calibration is of model {of}")
     folder = Path(tempfile.mkdtemp(prefix="lfr-"))  # short, because of the sockets below it
     try:
         progress("encoding the frames")
         footage = read_footage(source, model, folder=folder, frames=sizes.frames)
-        force = make_up_force(folder / "home", model, footage.people)
+        force = make_up_force(folder / "home", model, footage.people, calibration=calibration)
         video = {SOURCE: SourceSpec(address=SecretStr(str(footage.video.absolute())))} if footage.video else {}
         args = AppArgs(
             home=force.home,
@@ -93,6 +102,7 @@ def bench_serve(
             detect_every=detect_every,
         )
         node = NodeSettings(folder / "ray", port=free_port())
+        installed = installed_row()
         progress("starting the service")
         with Supervisor(args, node, port=free_port()) as service:
             assert service.started is not None, "it has started"
@@ -113,10 +123,18 @@ def bench_serve(
                         progress=progress,
                     ),
                 )
+            feed_mib = used.largest_mib("camera") if footage.video else None
             resident = used.resident_mib()
             progress(f"one probe against {sizes.references} references")
-            rows += [matcher_row(force, model, node, args, sizes), start]
-            sizing = sizing_of(rows[0], resident, used, references=sizes.references)
+            rows += [matcher_row(force, model, node, args, sizes), start, installed]
+            sizing = sizing_of(
+                rows[0],
+                resident,
+                used,
+                references=sizes.references,
+                searched=sizes.searched,
+                feed_camera_mib=feed_mib,
+            )
         shared = {"version": model.version.name, "threads": threads, "data": footage.name}
         return {"rows": [row | shared for row in rows], "sizing": sizing}
     finally:
@@ -165,9 +183,8 @@ def frame_rows(
         progress=lambda turn: progress(f"frames in flight, {turn}"),
     )
     fast = _rate_row(
-        f"{frames} JPEGs of {width}x{height} over HTTP, {in_flight} in flight", ours, peer, sizes, aim=_HTTP_AIM
+        "http", f"{frames} JPEGs of {width}x{height} over HTTP, {in_flight} in flight", ours, peer, sizes, aim=_HTTP_AIM
     )
-    fast["faces_per_frame"] = round(ours[-1].faces / frames, 2)
     small = footage.resized(FIELD_UNIT_WH, most=sizes.paced_frames)
     ours, peer = _in_turn(
         force,
@@ -180,6 +197,7 @@ def frame_rows(
     times = [[1000 * s for run in side[sizes.warm_up :] for s in run.frame_s[1:]] for side in (ours, peer)]
     bound = _PACED_FACTOR * median(times[1]) + _PACED_MS
     paced = timed_row(
+        "paced",
         "one unit at 5 frames/s of 1280x720, frame to alerts",
         *times,
         peer_name=_IN_ONE_PROCESS,
@@ -226,7 +244,8 @@ def feed_row(
     )
     width, height = footage.resolution_wh
     stride = "" if detect_every == 1 else f", faces found in one of {detect_every} frames"
-    return _rate_row(f"{width}x{height} video, read by the service{stride}", ours, peer, sizes, aim=_FEED_AIM)
+    row = _rate_row("feed", f"{width}x{height} video, read by the service{stride}", ours, peer, sizes, aim=_FEED_AIM)
+    return row | {"detect_every": detect_every}
 
 
 def matcher_row(force: MadeUpForce, model: Model, node: NodeSettings, args: AppArgs, sizes: Sizes) -> dict[str, Any]:
@@ -249,6 +268,7 @@ def matcher_row(force: MadeUpForce, model: Model, node: NodeSettings, args: AppA
     asked = ask_matcher(node, args, large.deployment_id, calls=sizes.calls, repeats=sizes.repeats)
     sides = [[1000 * float(np.quantile(turn, 0.99)) for turn in asked[side]] for side in ("ours_s", "peer_s")]
     row = timed_row(
+        "matcher",
         f"matcher, {asked['entries']} references, 1 probe: 99% of calls within",
         *sides,
         peer_name="the same list in one process",
@@ -283,12 +303,14 @@ def _in_turn(
     return our_runs, peer_runs
 
 
-def _rate_row(name: str, ours: list[Run], peer: list[Run], sizes: Sizes, *, aim: float) -> dict[str, Any]:
+def _rate_row(kind: str, name: str, ours: list[Run], peer: list[Run], sizes: Sizes, *, aim: float) -> dict[str, Any]:
     counted = ours[sizes.warm_up :], peer[sizes.warm_up :]
     rates = [[run.frames / run.total_s for run in side] for side in counted]
-    row = timed_row(name, *rates, peer_name=_IN_ONE_PROCESS, unit="frames/s", parity=sameness(ours, peer))
+    row = timed_row(kind, name, *rates, peer_name=_IN_ONE_PROCESS, unit="frames/s", parity=sameness(ours, peer))
     return row | {
         "aim": f"a ratio of at least {aim}",
         "reached": median(rates[0]) >= aim * median(rates[1]),
         "core_ms_per_frame": [core_ms(side) for side in counted],
+        "faces_per_frame": round(peer[-1].faces / peer[-1].frames, 2),
+        "searches_per_frame": round(peer[-1].searches / peer[-1].frames, 3),
     }

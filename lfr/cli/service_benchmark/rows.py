@@ -12,8 +12,8 @@ from typing import Any
 
 from lfr.cli.service_benchmark.consumption import Consumption
 from lfr.cli.service_benchmark.sides import Run
-from lfr.cli.service_benchmark.sizing import ENTRIES_TOLD
 from lfr.errors import ServiceError
+from lfr.evaluation.benchmarks import ENTRIES_TOLD, search_core_ms
 from lfr.models import Model
 from lfr.serving.starting import StartTimes
 
@@ -33,12 +33,21 @@ print(load_model(name, threads=int(threads), weights=Path(weights) if weights el
 
 
 def timed_row(
-    name: str, ours: Sequence[float], peer: Sequence[float], *, peer_name: str, unit: str, parity: dict[str, Any]
+    kind: str,
+    name: str,
+    ours: Sequence[float],
+    peer: Sequence[float],
+    *,
+    peer_name: str,
+    unit: str,
+    parity: dict[str, Any],
 ) -> dict[str, Any]:
     """Return a row of medians and spreads.
 
     Parameters
     ----------
+    kind
+        One of `SERVICE_ROWS`.
     name, unit
         What was measured, and in what.
     ours, peer
@@ -49,6 +58,7 @@ def timed_row(
         What shows that both did the same.
     """
     return {
+        "kind": kind,
         "name": name,
         "ours": round(median(ours), 3),
         "peer": round(median(peer), 3),
@@ -77,6 +87,7 @@ def start_row(started: StartTimes, model: Model, *, threads: int, weights: Path 
     if done.returncode:
         raise ServiceError(f"the pipeline did not start: {''.join(done.stderr.strip().splitlines()[-1:])}")
     row = timed_row(
+        "start",
         "lfr serve, to its first answer",
         [started.total_s],
         [took_s],
@@ -88,7 +99,13 @@ def start_row(started: StartTimes, model: Model, *, threads: int, weights: Path 
 
 
 def sizing_of(
-    fast: dict[str, Any], resident: dict[str, float], used: Consumption, *, references: int
+    fast: dict[str, Any],
+    resident: dict[str, float],
+    used: Consumption,
+    *,
+    references: int,
+    searched: int,
+    feed_camera_mib: float | None,
 ) -> dict[str, Any]:
     """Return what a frame, a camera and a list need, from what the service's processes used.
 
@@ -102,6 +119,10 @@ def sizing_of(
         Of the service's processes, the largest of whose matchers has the large list now.
     references
         On that list.
+    searched
+        On the list that a search is timed with, in this process.
+    feed_camera_mib
+        Of a camera that the service reads; None: it read none.
     """
     frames_s = 1000 / sum(fast["core_ms_per_frame"][0].values())
     more_mib = used.largest_mib("matcher") - resident.get("matcher", 0.0)
@@ -112,7 +133,9 @@ def sizing_of(
         "faces_per_core_s": round(frames_s * fast["faces_per_frame"], 1),
         "cameras_per_core": {f"{fps}_fps": round(frames_s / fps, 2) for fps in _CAMERA_FPS},
         "resident_mib": resident,
+        "feed_camera_mib": feed_camera_mib,
         "matcher_mib_per_10000_entries": told,
+        "search_core_ms_per_million": round(search_core_ms(searched) * 1_000_000 / searched, 1),
     }
 
 
@@ -129,9 +152,9 @@ def sameness(ours: Sequence[Run], peer: Sequence[Run]) -> dict[str, Any]:
     """Return whether both sides came to the same in every turn, and to what in the last."""
     turns = list(zip(ours, peer, strict=True))
     return {
-        "frames": all(a.frames == b.frames for a, b in turns),
-        "faces_seen": all(a.faces_seen == b.faces_seen for a, b in turns),
-        "alerts": all(a.alerts == b.alerts for a, b in turns),
+        "same_frames": all(a.frames == b.frames for a, b in turns),
+        "same_people": all(a.faces_seen == b.faces_seen for a, b in turns),
+        "same_alerts": all(a.alerts == b.alerts for a, b in turns),
         "alerts_raised": len(ours[-1].alerts),
         "people": ours[-1].faces_seen,
     }

@@ -14,11 +14,12 @@ from lfr.cli.service_benchmark.footage import Footage
 from lfr.client import FieldUnit, FrameResult
 from lfr.deployments import live
 from lfr.evaluation.made_up import MadeUpForce
+from lfr.matching import Snapshot
 from lfr.models import Model
 from lfr.pipeline import Recogniser, StreamProcessor, StreamSettings
 from lfr.pipeline.station import Station
 from lfr.sources import decode_image
-from lfr.types import Frame
+from lfr.types import Embeddings, FloatArray, Frame
 from lfr.watchlist import load_sealed
 
 __all__ = ["OVER_HTTP", "Run", "decoded", "in_process", "over_http"]
@@ -39,8 +40,8 @@ class Run:
         Seconds for all of them.
     core_s
         Seconds of processor cores that each part of the side used.
-    faces
-        In all frames together.
+    faces, searches
+        In all frames together, and templates that were compared with the list; 0 where the side does not count them.
     faces_seen, alerts
         People who passed, and subjects who alerted, in order of their names.
     frames
@@ -54,6 +55,7 @@ class Run:
     faces_seen: int
     alerts: tuple[str, ...]
     frames: int
+    searches: int = 0
 
 
 def over_http(
@@ -139,7 +141,8 @@ def in_process(
             store, granted.watchlist_id, digest=granted.watchlist_digest, model_digest=granted.model_digest
         )
         settings = StreamSettings(detect_every=detect_every)
-        processor = StreamProcessor(Recogniser(model), sealed.snapshot, granted.rule, settings=settings)
+        references = _Counting(sealed.snapshot)
+        processor = StreamProcessor(Recogniser(model), references, granted.rule, settings=settings)
         station = Station(store, granted, _IN_PROCESS, processor, wall_clock=True)
         station.begin(operator, live_source=False)
         frame_s: list[float] = []
@@ -161,7 +164,26 @@ def in_process(
         seen = station.faces_seen
         station.end(operator)
     names = tuple(sorted(alert.subject_id for alert in alerts))
-    return Run(tuple(frame_s), total_s, {"this process": used_s}, faces, seen, names, len(frame_s))
+    used, searches = {"this process": used_s}, references.searches
+    return Run(tuple(frame_s), total_s, used, faces, seen, names, len(frame_s), searches)
+
+
+class _Counting:
+    """References that count the templates which are compared with them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.searches = 0
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Each subject once."""
+        return self._snapshot.subjects
+
+    def subject_scores(self, probes: Embeddings) -> FloatArray:
+        """Return (probes, subjects) scores."""
+        self.searches += len(probes)
+        return self._snapshot.subject_scores(probes)
 
 
 def decoded(jpegs: Sequence[bytes], *, fps: float) -> Iterator[Frame]:

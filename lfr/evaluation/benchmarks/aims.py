@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lfr.evaluation.benchmarks.cameras import which_frames
 from lfr.evaluation.benchmarks.device import DEVICE_BATCH, DEVICE_PROBES, DEVICE_REFERENCES, device_names
+from lfr.evaluation.benchmarks.service import service_aims
 from lfr.evaluation.benchmarks.strides import TPIR_LOST, tpir_said
+from lfr.evaluation.benchmarks.verdicts import Aim
 
-__all__ = ["Aim", "aims"]
+__all__ = ["aims"]
 
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Aim:
-    """One aim and what became of it.
+def aims(document: Mapping[str, Any]) -> list[Aim]:
+    """Return every aim, with the best of the rows that measured it.
 
-    Attributes
+    Parameters
     ----------
-    what, aim
-        What is measured, and what it is to be.
-    measured
-        What it was; blank: not measured.
-    reached
-        None: there was no figure to reach, or it was not measured.
-    done
-        What is done for it in the code.
+    document
+        Of `lfr bench all --json`; under ``service`` that of `lfr bench serve --json`, if there is one.
+
+    Raises
+    ------
+    InputError
+        As `service_aims`.
     """
-
-    what: str
-    aim: str
-    measured: str
-    reached: bool | None
-    done: str
-
-    @property
-    def verdict(self) -> str:
-        """In a word or two."""
-        if not self.measured:
-            return "not measured"
-        return {True: "reached", False: "missed", None: ""}[self.reached]
-
-
-def aims(rows: Sequence[Row]) -> list[Aim]:
-    """Return every aim, with the best of the rows that measured it."""
+    rows: Sequence[Row] = document["rows"]
     return [
         _one_stream(rows),
         *_cameras(rows),
@@ -55,6 +38,7 @@ def aims(rows: Sequence[Row]) -> list[Aim]:
         _matcher(rows),
         *(_start(rows, name, at_most) for name, at_most in _STARTS.items()),
         *(_gpu(rows, *one) for one in _GPU),
+        *(service_aims(document["service"], rows) if "service" in document else ()),
     ]
 
 

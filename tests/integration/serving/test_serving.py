@@ -51,8 +51,8 @@ def test_the_benchmark_sees_the_same_people_and_alerts_over_http_as_in_one_proce
     sizes = Sizes(frames=12, paced_frames=6, repeats=1, warm_up=0)
     rows = frame_rows(service.made, one_thread_model, service.url, footage, used, sizes, in_flight=4)
     assert [row["parity"] for row in rows] == [
-        {"frames": True, "faces_seen": True, "alerts": True, "alerts_raised": 1, "people": 1},
-        {"frames": True, "faces_seen": True, "alerts": True, "alerts_raised": 1, "people": 1},
+        {"same_frames": True, "same_people": True, "same_alerts": True, "alerts_raised": 1, "people": 1},
+        {"same_frames": True, "same_people": True, "same_alerts": True, "alerts_raised": 1, "people": 1},
     ]
     assert all({"aim", "reached", "ours_spread", "peer_spread", "repeats"} <= row.keys() for row in rows)
     served, here = rows[0]["core_ms_per_frame"]

@@ -130,7 +130,7 @@ def test_a_document_without_the_comments_or_that_is_no_benchmark_is_refused(tmp_
 
 
 def of_aim(what: str, rows: list[dict[str, Any]]) -> Aim:
-    (found,) = [aim for aim in aims(rows) if what in aim.what]
+    (found,) = [aim for aim in aims({"rows": rows}) if what in aim.what]
     return found
 
 
@@ -155,7 +155,7 @@ def test_an_aim_is_reached_only_with_its_parity(found: dict[str, Any], verdict: 
 
 
 def test_every_aim_is_named_and_what_was_not_measured_says_so() -> None:
-    named = aims([])
+    named = aims({"rows": []})
     assert len(named) >= 10
     assert {aim.verdict for aim in named} == {"not measured"}
     assert all(aim.aim and aim.done for aim in named)

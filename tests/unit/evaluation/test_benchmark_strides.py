@@ -61,6 +61,6 @@ def test_a_stride_fails_where_it_is_shown_to_lose_over_a_point(
     row = compared(lost)
     assert row["parity"]["tpir_lost"] == pytest.approx(share)
     assert bool(failed_parity([row])) is fails
-    aim = next(aim for aim in aims([row]) if "TPIR" in aim.what)
+    aim = next(aim for aim in aims({"rows": [row]}) if "TPIR" in aim.what)
     assert aim.reached is reached
     assert f"{-100 * share:+.1f} points" in aim.measured

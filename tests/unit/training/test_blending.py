@@ -34,6 +34,11 @@ def test_fewest_degraded_are_missed_and_no_more_as_they_are(
     assert kept_share([Blend(*one) for one in found]) == kept
 
 
+def test_a_share_may_miss_as_many_more_clean_faces_as_the_experiment_says() -> None:
+    found = [Blend(0.0, 0.020, 0.30), Blend(0.5, 0.022, 0.25), Blend(1.0, 0.023, 0.20)]
+    assert [kept_share(found, lost=lost) for lost in (0.0, 0.001, 0.002, 0.003)] == [0.0, 0.0, 0.5, 1.0]
+
+
 def test_a_miss_at_one_of_three_fmrs_is_a_third_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lfr.training.blending._FMRS", (0.3, 0.2, 0.0))
     references = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]], np.float32)
@@ -53,7 +58,7 @@ def test_a_training_that_ruined_the_network_is_not_kept(files: TrainingFiles) ->
 
 
 def test_what_is_kept_lies_between_the_two(files: TrainingFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lfr.training.blending.kept_share", lambda _: 0.25)
+    monkeypatch.setattr("lfr.training.blending.kept_share", lambda _, lost: 0.25)
     config = tiny(backbone=SFACE, blend=[0.25])
     initial, trained = build_network(config.backbone, seed=0).state_dict(), _ruined(config.backbone)
     end = {name: value.clone() for name, value in trained.state_dict().items()}

@@ -124,3 +124,42 @@ def test_the_clean_condition_leaves_a_picture_as_it_is(crop: Pixels) -> None:
 def test_darkness_is_darker(crop: Pixels) -> None:
     dark = as_seen(crop, 100.0, Condition(name="dark", gamma=(3.0, 3.0)), np.random.default_rng(0))
     assert dark.mean() < 0.7 * crop.mean()
+
+
+def only(**what: object) -> Augmentation:
+    """Nothing but this."""
+    nothing = dict.fromkeys(
+        ("low_resolution", "gaussian_blur", "motion_blur", "jpeg", "light", "noise", "occlusion", "jitter_px"), 0
+    )
+    return Augmentation.model_validate({**nothing, **what})
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "less_detail"),
+    [
+        (only(gaussian_blur=1, gaussian_sigma=(1.0, 1.0)), True),
+        (only(motion_blur=1, motion_px=(6.0, 6.0)), True),
+        (only(jpeg=1, jpeg_quality=(5, 5)), True),
+        (only(noise=1, noise_sigma=(30.0, 30.0)), False),
+    ],
+    ids=["blur", "motion", "jpeg", "noise"],
+)
+def test_each_kind_of_spoiling_does_to_a_face_what_its_name_says(
+    crop: Pixels, augmentation: Augmentation, less_detail: bool
+) -> None:
+    clean = aligned(crop, LANDMARKS, mirrored=False)
+    # Many draws: a line of motion along the stripes leaves them.
+    seen = [
+        detail(degraded(crop, LANDMARKS, 100.0, augmentation, np.random.default_rng(seed), mirrored=False))
+        for seed in range(8)
+    ]
+    assert (np.mean(seen) < 0.97 * detail(clean)) == less_detail
+    assert np.mean(seen) != pytest.approx(detail(clean), rel=0.02)
+
+
+def test_a_box_of_one_grey_covers_a_part_of_a_face(crop: Pixels) -> None:
+    clean = aligned(crop, LANDMARKS, mirrored=False)
+    seen = degraded(crop, LANDMARKS, 100.0, only(occlusion=1), np.random.default_rng(3), mirrored=False)
+    covered = (seen != clean).any(axis=2)
+    assert 0.015 < covered.mean() < 0.16
+    assert len(np.unique(seen[covered])) == 1

@@ -51,6 +51,7 @@ def test_every_experiment_of_the_project_can_be_read(folder: Path) -> None:
         ({"backbone": {"initial": "random", "frozen_layers": 3}}, "must be trained"),
         ({"backbone": {"input_px": 100}}, "multiple of 16"),
         ({"backbone": {"name": "resnet18", "initial": "random", "input_px": 64}}, "takes pictures of 112 px"),
+        ({"data": {"dataset": "lfw"}}, "research only"),
         ({"measuring": {"conditions": [{"name": "a"}, {"name": "a"}]}}, "names of their own"),
     ],
 )
@@ -76,9 +77,10 @@ def test_a_backbone_that_timm_does_not_have_is_refused_with_those_of_like_name()
         build_network(Backbone(name="lcnet_05", initial="random"), seed=0)
 
 
-def test_a_backbone_that_gives_no_map_of_an_aligned_crop_is_refused() -> None:
+@pytest.mark.parametrize("name", ["test_vit", "test_mambaout"])  # tokens; channels last
+def test_a_backbone_that_gives_no_map_of_an_aligned_crop_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="gives no map"):
-        build_network(Backbone(name="test_vit", initial="random", keep_resolution=False), seed=0)
+        build_network(Backbone(name=name, initial="random", keep_resolution=False), seed=0)
 
 
 def test_the_same_seed_makes_the_same_random_weights() -> None:
@@ -99,6 +101,31 @@ def test_a_search_puts_values_into_fields_and_checks_them_as_a_file_is() -> None
         with_values(training(), {"optimiser.learning_rate": -1.0})
     with pytest.raises(SettingsError, match="write it as"):
         read_grid(["batch_size"])
+
+
+def test_a_search_takes_values_that_are_lists_or_words() -> None:
+    grid = read_grid(["augmentation.face_px=[16,4.8e1],[24,64]", "optimiser.name=adamw,sgd", "blend=[2.5e-1,1],[]"])
+    assert grid == {
+        "augmentation.face_px": [[16, 48.0], [24, 64]],
+        "optimiser.name": ["adamw", "sgd"],
+        "blend": [[0.25, 1], []],
+    }
+    changed = with_values(training(), {"augmentation.face_px": [16, 48.0], "blend": [0.25, 1]})
+    assert (changed.augmentation.face_px, changed.blend) == ((16.0, 48.0), (0.25, 1.0))
+    with pytest.raises(SettingsError, match="is no list of values"):
+        read_grid(["augmentation.face_px=[16,48"])
+
+
+def test_what_measures_the_students_is_the_same_so_that_they_can_be_compared() -> None:
+    """`lfr experiment compare 02_low_resolution 03_fast_student` needs the very same faces."""
+    low, fast = (read_experiment(EXPERIMENTS / name) for name in ("02_low_resolution", "03_fast_student"))
+    assert isinstance(low, TrainingConfig)
+    assert isinstance(fast, TrainingConfig)
+    conditions = {condition.name: condition for condition in low.measuring.conditions}
+    assert all(conditions[condition.name] == condition for condition in fast.measuring.conditions)
+    draws = ("fpir", "listed", "mated_probes", "non_mated", "seed")
+    assert all(getattr(low.measuring, name) == getattr(fast.measuring, name) for name in draws)
+    assert (low.data.measure_share, low.data.seed) == (fast.data.measure_share, fast.data.seed)
 
 
 @pytest.mark.parametrize("field", ["objective.kind", "data.seed", "data", "objective", "held_out_images", "licence"])

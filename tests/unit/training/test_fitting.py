@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 from lfr.errors import InputError, ManifestError, TrainingError
 from lfr.evaluation import demo_faces
 from lfr.models import Model
+from lfr.training import fitting
 from lfr.training.config import TrainingConfig
 from lfr.training.crops import cut_crops, open_crops
 from lfr.training.faces import Faces, Order, batches
@@ -230,6 +232,36 @@ def test_out_of_memory_says_which_batch_fits() -> None:
         stating_what_fits(network, tiny(), torch.device("cpu")),
     ):
         torch.empty(1 << 55)
+
+
+@pytest.mark.parametrize("where", ["step", "forward"])
+def test_a_training_that_runs_out_of_memory_says_which_batch_fits(
+    files: TrainingFiles, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("no memory is left")
+
+    monkeypatch.setattr(torch.optim.AdamW if where == "step" else fitting._Loss, where, full)
+    with pytest.raises(TrainingError, match=r"out of memory on cpu with batch_size: 8; batch_size: 4 fits"):
+        fit(tiny(), files)
+
+
+def test_a_loading_process_that_was_killed_is_told_in_a_line() -> None:
+    def batches() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly")
+
+    with pytest.raises(TrainingError, match="a process that loads faces ended"):
+        list(fitting._loaded(batches()))
+
+
+def test_another_error_while_loading_is_not_taken_for_a_killed_process() -> None:
+    def batches() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("another shape")
+
+    with pytest.raises(RuntimeError, match="another shape"):
+        list(fitting._loaded(batches()))
 
 
 def test_another_error_of_torch_is_not_taken_for_a_lack_of_memory() -> None:

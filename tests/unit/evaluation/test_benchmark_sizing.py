@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lfr.cli.service_benchmark.sizing import Wanted, plan
 from lfr.errors import InputError
+from lfr.evaluation.benchmarks import Wanted, plan, search_core_ms
 
 SPENT = {"camera": 20.0, "detector": 60.0, "interface": 10.0, "matcher": 5.0, "embedder": 5.0, "raylet": 10.0}
 RESIDENT = {"camera": 512.0, "detector": 256.0, "embedder": 256.0, "interface": 512.0, "matcher": 100.0, "gcs": 24.0}
@@ -17,8 +17,20 @@ WANTED = Wanted(cameras=1_000, fps=5.0, references=20_000, node_cores=32, node_g
 
 def measured(**more: Any) -> dict[str, Any]:
     """Made up: 10 frames a second with 1.1 of 2 cores busy, 0.1 of them whatever comes in."""
-    row = {"name": "100 JPEGs", "data": "a street", "ours": 10.0, "core_ms_per_frame": [SPENT, {}]}
-    sizing = {"resident_mib": RESIDENT, "matcher_mib_per_10000_entries": 30.0, **more}
+    row = {
+        "kind": "http",
+        "name": "100 JPEGs",
+        "data": "a street",
+        "ours": 10.0,
+        "core_ms_per_frame": [SPENT, {}],
+        "searches_per_frame": 0.5,
+    }
+    sizing = {
+        "resident_mib": RESIDENT,
+        "matcher_mib_per_10000_entries": 30.0,
+        "search_core_ms_per_million": 0.0,
+        **more,
+    }
     return {"rows": [row], "sizing": sizing, "machine": {"cores": 2}}
 
 
@@ -51,6 +63,20 @@ def test_twice_the_cameras_or_frames_take_twice_the_cores() -> None:
 
 def test_without_a_price_no_cost_is_told() -> None:
     assert plan(measured(), replace(WANTED, core_hour=None)).camera_hour is None
+
+
+def test_a_search_takes_longer_of_a_longer_list() -> None:
+    slow = measured(search_core_ms_per_million=40.0)
+    # Half a search a frame, of 40 ms for a million.
+    assert plan(slow, replace(WANTED, references=1_000_000)).search_core_ms == 20.0
+    long = plan(slow, replace(WANTED, references=5_000_000))
+    assert (long.search_core_ms, long.frame_core_ms) == (100.0, 200.0)
+    # 1 core for a camera: 22 on each machine. What the measured machine did is of its own list.
+    assert (long.nodes, long.reckoned_frames_s) == (46, 19.0)
+
+
+def test_the_work_of_a_search_grows_with_the_list() -> None:
+    assert search_core_ms(400_000) > 4 * search_core_ms(10_000) > 0
 
 
 @pytest.mark.parametrize(

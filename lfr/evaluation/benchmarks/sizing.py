@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
-from lfr.errors import InputError
+import numpy as np
 
-__all__ = ["ENTRIES_TOLD", "Plan", "Wanted", "plan"]
+from lfr.errors import InputError
+from lfr.evaluation.benchmarks.match import VERSION, random_templates
+from lfr.matching import Snapshot
+from lfr.types import Embeddings
+
+__all__ = ["ENTRIES_TOLD", "Plan", "Wanted", "plan", "search_core_ms"]
 
 _FOR_FRAMES = ("camera", "detector", "embedder", "interface", "matcher")
 _FOR_PROCESSES = ("detector", "embedder", "interface")
 _MIB_PER_GIB = 1024
 ENTRIES_TOLD = 10_000
 """Entries of a list that its memory is told for."""
+_MILLION = 1_000_000
+_SEARCHES, _SEED = 5, 20_261_130
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,9 @@ class Plan:
     cores, gib
         Used by all of them together, without what is left free for crowds.
     frame_core_ms
-        Milliseconds of a core for a frame.
+        Milliseconds of a core for a frame, with its searches.
+    search_core_ms
+        Those of them that searching takes.
     idle_cores
         Of each machine, for Ray and the rest, whatever comes in.
     list_gib
@@ -76,6 +86,7 @@ class Plan:
     cores: float
     gib: float
     frame_core_ms: float
+    search_core_ms: float
     idle_cores: float
     list_gib: float
     camera_hour: float | None
@@ -91,9 +102,12 @@ class Plan:
 def plan(measured: Mapping[str, Any], wanted: Wanted, *, row: int = 0) -> Plan:
     """Reckon what a service takes.
 
-    Work for frames grows with them; what Ray, the steward and the proxy use
-    goes on whatever comes in, once a machine. Every machine has a matcher of
-    the list and as many detectors and embedders as half of its cores.
+    Work for frames grows with them, and that of a search with the list; what
+    Ray, the steward and the proxy use goes on whatever comes in, once a
+    machine. Every machine has a matcher of the list and as many detectors and
+    embedders as half of its cores. Not reckoned of a long list: that searches
+    at once share a machine's memory, and what all its scores take on their way
+    to a camera.
 
     Parameters
     ----------
@@ -113,13 +127,20 @@ def plan(measured: Mapping[str, Any], wanted: Wanted, *, row: int = 0) -> Plan:
         rows, sizing = measured["rows"], measured["sizing"]
         frames_s, spent = float(rows[row]["ours"]), dict(rows[row]["core_ms_per_frame"][0])
         resident, cores = dict(sizing["resident_mib"]), int(measured["machine"]["cores"])
+        if rows[row]["kind"] == "feed":  # such a camera has a detector of its own
+            resident["camera"] = float(sizing["feed_camera_mib"])
         told, of = sizing["matcher_mib_per_10000_entries"], f"{rows[row]['name']}, {rows[row]['data']}"
+        searching_ms = float(rows[row]["searches_per_frame"]) * float(sizing["search_core_ms_per_million"])
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"no document of `lfr bench serve --json`: {error!r} is missing or wrong") from error
+        raise InputError(
+            f"no document of `lfr bench serve --json` as this lfr prints it: {error!r} is missing or wrong"
+        ) from error
     if told is None:
         raise InputError("it was measured with too short a list to tell its memory; leave --references as it is")
-    frame_ms = sum(spent.get(part, 0.0) for part in _FOR_FRAMES)
-    idle_cores = (sum(spent.values()) - frame_ms) * frames_s / 1000
+    measured_ms = sum(spent.get(part, 0.0) for part in _FOR_FRAMES)  # of a list too short to count
+    idle_cores = (sum(spent.values()) - measured_ms) * frames_s / 1000
+    search_ms = searching_ms * wanted.references / _MILLION
+    frame_ms = measured_ms + search_ms
     list_mib = resident.get("matcher", 0.0) + told * wanted.references / ENTRIES_TOLD
     idle_mib = sum(mib for part, mib in resident.items() if part not in (*_FOR_PROCESSES, "camera", "matcher"))
     pairs = max(1, wanted.node_cores // 2)
@@ -147,10 +168,28 @@ def plan(measured: Mapping[str, Any], wanted: Wanted, *, row: int = 0) -> Plan:
         cores=round(wanted.cameras * camera_cores + nodes * idle_cores, 1),
         gib=round((wanted.cameras * camera_mib + nodes * fixed_mib) / _MIB_PER_GIB, 1),
         frame_core_ms=round(frame_ms, 1),
+        search_core_ms=round(search_ms, 2),
         idle_cores=round(idle_cores, 2),
         list_gib=round(list_mib / _MIB_PER_GIB, 2),
         camera_hour=None if hour is None else round(hour, 4),
         measured_frames_s=frames_s,
-        reckoned_frames_s=round((cores - idle_cores) / frame_ms * 1000, 2),
+        reckoned_frames_s=round((cores - idle_cores) / measured_ms * 1000, 2),
         of=of,
     )
+
+
+def search_core_ms(references: int) -> float:
+    """Return the milliseconds of a core that one probe takes to be compared with so many references, in this process.
+
+    They are random, and it is done as the matcher does it.
+    """
+    rng = np.random.default_rng(_SEED)
+    held = Snapshot(
+        Embeddings(random_templates(references, rng), VERSION), tuple(f"subject-{i}" for i in range(references))
+    )
+    probe = Embeddings(random_templates(1, rng), VERSION)
+    held.subject_scores(probe)
+    began = time.process_time()
+    for _ in range(_SEARCHES):
+        held.subject_scores(probe)
+    return 1000 * (time.process_time() - began) / _SEARCHES
