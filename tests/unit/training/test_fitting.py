@@ -246,21 +246,21 @@ def test_a_training_that_runs_out_of_memory_says_which_batch_fits(
         fit(tiny(), files)
 
 
-def test_a_loading_process_that_was_killed_is_told_in_a_line() -> None:
+@pytest.mark.parametrize(
+    ("broken", "raised", "said"),
+    [
+        ("DataLoader worker (pid(s) 12) exited unexpectedly", TrainingError, "a process that loads faces ended"),
+        ("another shape", RuntimeError, "another shape"),
+    ],
+)
+def test_a_loading_process_that_was_killed_is_told_in_a_line_and_nothing_else_is_taken_for_one(
+    broken: str, raised: type[Exception], said: str
+) -> None:
     def batches() -> Iterator[int]:
         yield 1
-        raise RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly")
+        raise RuntimeError(broken)
 
-    with pytest.raises(TrainingError, match="a process that loads faces ended"):
-        list(fitting._loaded(batches()))
-
-
-def test_another_error_while_loading_is_not_taken_for_a_killed_process() -> None:
-    def batches() -> Iterator[int]:
-        yield 1
-        raise RuntimeError("another shape")
-
-    with pytest.raises(RuntimeError, match="another shape"):
+    with pytest.raises(raised, match=said):
         list(fitting._loaded(batches()))
 
 
